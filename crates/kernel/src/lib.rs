@@ -1,0 +1,19 @@
+//! The words every room of Stoa uses: ids, money, time, randomness, pages, who asks and how a request is refused.
+//!
+//! Plain values and rules. This crate knows no runtime, no HTTP and no SQL, so every other crate may know it.
+
+pub mod actor;
+pub mod id;
+pub mod money;
+pub mod page;
+pub mod random;
+pub mod refusal;
+pub mod time;
+
+pub use actor::{Actor, Permission, Permissions, SessionId, SignedIn, UserId};
+pub use id::Id;
+pub use money::{Currency, Decimal, Money};
+pub use page::{Cursor, CursorValue, Page, PageRequest, Position, SortOrder};
+pub use random::Random;
+pub use refusal::{FieldError, Refusal, RefusalKind};
+pub use time::{Clock, ManualClock, Timestamp};
