@@ -1,0 +1,241 @@
+//! A connection as stores see it, and a transaction on top of it.
+
+use std::ops::{Deref, DerefMut};
+
+use super::{DatabaseError, Row, Signal, Value, postgres::PostgresSession, signals::Raised};
+
+/// Which engine runs the SQL.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Engine {
+    /// The embedded engine.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+/// Runs statements. Parameters are `$1`, `$2`, … on both engines and are bound by number, whatever their order in the
+/// text.
+pub struct Connection<'c> {
+    link: Link<'c>,
+    failure: Option<DatabaseError>,
+    translated: String,
+}
+
+enum Link<'c> {
+    Sqlite(&'c rusqlite::Connection),
+    Postgres(&'c mut PostgresSession),
+}
+
+impl<'c> Connection<'c> {
+    pub(super) fn sqlite(connection: &'c rusqlite::Connection) -> Self {
+        Self { link: Link::Sqlite(connection), failure: None, translated: String::new() }
+    }
+
+    pub(super) fn postgres(session: &'c mut PostgresSession) -> Self {
+        Self { link: Link::Postgres(session), failure: None, translated: String::new() }
+    }
+
+    /// Which engine this is, where SQL must differ.
+    pub fn engine(&self) -> Engine {
+        match self.link {
+            Link::Sqlite(_) => Engine::Sqlite,
+            Link::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Runs a statement; answers how many rows it changed.
+    pub fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, DatabaseError> {
+        let changed = match &mut self.link {
+            Link::Sqlite(connection) => {
+                translate(sql, &mut self.translated);
+                connection
+                    .prepare_cached(&self.translated)
+                    .and_then(|mut statement| statement.execute(rusqlite::params_from_iter(values)))
+                    .map(|rows| rows as u64)
+                    .map_err(DatabaseError::from)
+            }
+            Link::Postgres(session) => session.execute(sql, values),
+        };
+        self.remember(changed)
+    }
+
+    /// Runs a query; every row is turned into a value by `read`.
+    pub fn query<T>(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<Vec<T>, DatabaseError> {
+        let rows = match &mut self.link {
+            Link::Sqlite(connection) => {
+                translate(sql, &mut self.translated);
+                sqlite_query(connection, &self.translated, values, &mut read)
+            }
+            Link::Postgres(session) => session
+                .query(sql, values)
+                .and_then(|rows| rows.iter().map(|row| read(&Row::postgres(row))).collect()),
+        };
+        self.remember(rows)
+    }
+
+    /// Runs a query for one row at most.
+    pub fn find<T>(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        read: impl FnMut(&Row<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<Option<T>, DatabaseError> {
+        Ok(self.query(sql, values, read)?.into_iter().next())
+    }
+
+    /// Runs statements without parameters, separated by semicolons.
+    pub fn batch(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        let done = match &mut self.link {
+            Link::Sqlite(connection) => connection.execute_batch(sql).map_err(DatabaseError::from),
+            Link::Postgres(session) => session.batch(sql),
+        };
+        self.remember(done)
+    }
+
+    /// The first error since the last rollback: whoever swallows one cannot commit.
+    pub(super) fn failure(&self) -> Option<&DatabaseError> {
+        self.failure.as_ref()
+    }
+
+    fn remember<T>(&mut self, result: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+        if let Err(error) = &result
+            && self.failure.is_none()
+        {
+            self.failure = Some(error.clone());
+        }
+        result
+    }
+}
+
+fn sqlite_query<T>(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    values: &[Value<'_>],
+    read: &mut impl FnMut(&Row<'_>) -> Result<T, DatabaseError>,
+) -> Result<Vec<T>, DatabaseError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(&Row::sqlite(row))?);
+    }
+    Ok(found)
+}
+
+/// To SQLite `$1` is a *name*, numbered by first appearance; `?1` is the number that PostgreSQL means.
+fn translate(sql: &str, translated: &mut String) {
+    translated.clear();
+    let mut quoted = false;
+    let mut pieces = sql.split_inclusive(['$', '\'']);
+    let mut after_dollar = false;
+    for piece in &mut pieces {
+        if after_dollar {
+            let numbered = !quoted && piece.starts_with(|first: char| first.is_ascii_digit());
+            translated.push(if numbered { '?' } else { '$' });
+        }
+        after_dollar = piece.ends_with('$');
+        translated.push_str(piece.strip_suffix('$').unwrap_or(piece));
+        quoted ^= piece.ends_with('\'');
+    }
+    if after_dollar {
+        translated.push('$');
+    }
+}
+
+/// A transaction in progress; everything a [`Connection`] can do, and savepoints, announcements and hooks.
+pub struct Tx<'c> {
+    connection: Connection<'c>,
+    raised: Raised,
+    hooks: Vec<Box<dyn FnOnce() + Send>>,
+    depth: u32,
+}
+
+/// What a transaction asks to be done once it is committed.
+#[derive(Default)]
+pub(super) struct AfterCommit {
+    pub(super) raised: Raised,
+    pub(super) hooks: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl<'c> Tx<'c> {
+    pub(super) fn new(connection: Connection<'c>) -> Self {
+        Self { connection, raised: Raised::default(), hooks: Vec::new(), depth: 0 }
+    }
+
+    /// Runs `work` in a savepoint: when it fails nothing of it stays, and the transaction goes on.
+    pub fn savepoint<T, E: From<DatabaseError>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.depth += 1;
+        let name = format!("inner_{}", self.depth);
+        let (raised, hooks) = (self.raised, self.hooks.len());
+        self.batch(&format!("SAVEPOINT {name}"))?;
+        let result = work(self);
+        if result.is_ok() && self.failure.is_none() {
+            self.batch(&format!("RELEASE SAVEPOINT {name}"))?;
+        } else {
+            self.batch(&format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))?;
+            self.raised = raised;
+            self.hooks.truncate(hooks);
+            let swallowed = self.connection.failure.take();
+            if let (Ok(_), Some(error)) = (&result, swallowed) {
+                return Err(error.into());
+            }
+        }
+        self.depth -= 1;
+        result
+    }
+
+    /// Announces something to this node once the transaction is committed.
+    pub fn raise(&mut self, signal: Signal) {
+        self.raised.raise(signal);
+    }
+
+    /// Runs `hook` right after COMMIT, before the answer leaves; never when the transaction fails. It must not block.
+    pub fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
+        self.hooks.push(Box::new(hook));
+    }
+
+    pub(super) fn into_after_commit(self) -> AfterCommit {
+        AfterCommit { raised: self.raised, hooks: self.hooks }
+    }
+}
+
+impl<'c> Deref for Tx<'c> {
+    type Target = Connection<'c>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.connection
+    }
+}
+
+impl DerefMut for Tx<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.connection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn translated(sql: &str) -> String {
+        let mut text = String::new();
+        translate(sql, &mut text);
+        text
+    }
+
+    #[test]
+    fn numbered_parameters_become_numbers_outside_quotes_only() {
+        assert_eq!(translated("UPDATE t SET a=$2 WHERE id=$1"), "UPDATE t SET a=?2 WHERE id=?1");
+        assert_eq!(translated("SELECT '$1', $1, '$', a$"), "SELECT '$1', ?1, '$', a$");
+        assert_eq!(translated("SELECT '$.a' || $10"), "SELECT '$.a' || ?10");
+        assert_eq!(translated("SELECT 'it''s $1' , $1$2"), "SELECT 'it''s $1' , ?1?2");
+    }
+}

@@ -1,0 +1,259 @@
+//! The PostgreSQL engine: threads that each own one synchronous connection behind a bounded queue.
+//!
+//! READ COMMITTED. Only serialization failures and deadlocks are run again; a connection lost during COMMIT leaves the
+//! outcome unknown and is never retried blindly.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use postgres::{Client, Config, NoTls, Statement, types::ToSql};
+use stoa_kernel::Random;
+
+use super::{
+    Connection, DatabaseError, PostgresConfig, Signals, Tx, Value, connection::AfterCommit, work::Work,
+};
+
+const QUEUE: usize = 4_096;
+const MOST_ATTEMPTS: u32 = 8;
+const MOST_STATEMENTS: usize = 512;
+
+pub(super) struct PostgresPool {
+    queue: Sender<Task>,
+}
+
+enum Task {
+    Write(Box<dyn Work>),
+    Read(Box<dyn Work>),
+}
+
+impl PostgresPool {
+    pub(super) fn open(config: &PostgresConfig, signals: Arc<Signals>) -> Result<Self, DatabaseError> {
+        let settings = connection_settings(config)?;
+        let (queue, tasks) = bounded(QUEUE);
+        for number in 0..config.connections.max(1) {
+            // The first connection proves the address; the others connect when they are needed.
+            let session = if number == 0 { Some(PostgresSession::connect(&settings)?) } else { None };
+            let worker = Worker {
+                settings: settings.clone(),
+                session,
+                signals: Arc::clone(&signals),
+                random: Random::system(),
+            };
+            let tasks = tasks.clone();
+            thread::Builder::new()
+                .name("stoa-postgres".into())
+                .spawn(move || worker.run(&tasks))
+                .map_err(|error| DatabaseError::Unavailable(error.to_string()))?;
+        }
+        Ok(Self { queue })
+    }
+
+    pub(super) fn write(&self, work: Box<dyn Work>) -> Result<(), DatabaseError> {
+        self.enqueue(Task::Write(work))
+    }
+
+    pub(super) fn read(&self, work: Box<dyn Work>) -> Result<(), DatabaseError> {
+        self.enqueue(Task::Read(work))
+    }
+
+    fn enqueue(&self, task: Task) -> Result<(), DatabaseError> {
+        self.queue.try_send(task).map_err(|refused| match refused {
+            TrySendError::Full(_) => DatabaseError::overloaded(),
+            TrySendError::Disconnected(_) => DatabaseError::stopped(),
+        })
+    }
+}
+
+/// Timeouts on everything that could hang, and no JIT, which costs more than our short statements.
+pub(crate) fn connection_settings(config: &PostgresConfig) -> Result<Config, DatabaseError> {
+    let mut settings: Config = config.url.parse().map_err(|error| {
+        DatabaseError::Unavailable(format!("DATABASE_URL is not a PostgreSQL address: {error}"))
+    })?;
+    let options = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=30s -c lock_timeout=15s -c jit=off \
+                   -c client_min_messages=warning -c default_transaction_isolation=read\\ committed";
+    let options =
+        settings.get_options().map_or_else(|| options.to_owned(), |given| format!("{options} {given}"));
+    settings
+        .options(&options)
+        .application_name("stoa")
+        .connect_timeout(Duration::from_secs(5))
+        .tcp_user_timeout(Duration::from_secs(15))
+        .keepalives_idle(Duration::from_secs(30));
+    Ok(settings)
+}
+
+/// A connection with its prepared statements.
+pub(super) struct PostgresSession {
+    client: Client,
+    statements: HashMap<String, Statement>,
+}
+
+impl PostgresSession {
+    pub(super) fn connect(settings: &Config) -> Result<Self, DatabaseError> {
+        let client = settings.connect(NoTls).map_err(DatabaseError::from)?;
+        Ok(Self { client, statements: HashMap::new() })
+    }
+
+    pub(super) fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, DatabaseError> {
+        let statement = self.prepare(sql)?;
+        Ok(self.client.execute(&statement, &references(values))?)
+    }
+
+    pub(super) fn query(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<postgres::Row>, DatabaseError> {
+        let statement = self.prepare(sql)?;
+        Ok(self.client.query(&statement, &references(values))?)
+    }
+
+    pub(super) fn batch(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        Ok(self.client.batch_execute(sql)?)
+    }
+
+    fn prepare(&mut self, sql: &str) -> Result<Statement, DatabaseError> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        if self.statements.len() >= MOST_STATEMENTS {
+            self.statements.clear();
+        }
+        let statement = self.client.prepare(sql)?;
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+}
+
+fn references<'v>(values: &'v [Value<'_>]) -> Vec<&'v (dyn ToSql + Sync)> {
+    values.iter().map(|value| value as _).collect()
+}
+
+struct Worker {
+    settings: Config,
+    session: Option<PostgresSession>,
+    signals: Arc<Signals>,
+    random: Random,
+}
+
+/// What became of one try at a transaction.
+enum Attempt {
+    Done(Result<AfterCommit, DatabaseError>),
+    Again(DatabaseError),
+}
+
+impl Worker {
+    fn run(mut self, tasks: &Receiver<Task>) {
+        while let Ok(task) = tasks.recv() {
+            let (work, outcome) = match task {
+                Task::Write(mut work) => {
+                    let outcome = self.write(work.as_mut());
+                    (work, outcome)
+                }
+                Task::Read(mut work) => {
+                    let outcome = self.read(work.as_mut());
+                    (work, outcome)
+                }
+            };
+            if self.session.as_ref().is_some_and(|session| session.client.is_closed()) {
+                self.session = None;
+            }
+            work.answer(outcome);
+        }
+    }
+
+    fn read(&mut self, work: &mut dyn Work) -> Result<(), DatabaseError> {
+        let session = self.connected()?;
+        let mut tx = Tx::new(Connection::postgres(session));
+        catch_unwind(AssertUnwindSafe(|| work.run(&mut tx))).map(drop).map_err(|_| {
+            self.session = None;
+            panicked()
+        })
+    }
+
+    fn write(&mut self, work: &mut dyn Work) -> Result<(), DatabaseError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.attempt(work)? {
+                Attempt::Done(outcome) => {
+                    let after = outcome?;
+                    after.hooks.into_iter().for_each(|hook| hook());
+                    self.signals.announce(after.raised);
+                    return Ok(());
+                }
+                Attempt::Again(error) if attempts >= MOST_ATTEMPTS => return Err(error),
+                Attempt::Again(_) => {
+                    let most = 2_u64.saturating_pow(attempts) * 1_000;
+                    thread::sleep(Duration::from_micros(self.random.below(most)));
+                }
+            }
+        }
+    }
+
+    fn attempt(&mut self, work: &mut dyn Work) -> Result<Attempt, DatabaseError> {
+        let session = self.connected()?;
+        session.batch("BEGIN")?;
+        let mut tx = Tx::new(Connection::postgres(session));
+        let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
+        let failure = tx.failure().cloned();
+        let after = tx.into_after_commit();
+        let attempt = match (ran, failure) {
+            (Err(_), _) => {
+                self.session = None;
+                return Err(panicked());
+            }
+            (Ok(_), Some(error @ DatabaseError::Conflict(_))) => Attempt::Again(error),
+            (Ok(true), None) => return self.commit(after).map(Attempt::Done),
+            (Ok(true), Some(error)) => Attempt::Done(Err(error)),
+            (Ok(false), _) => Attempt::Done(Ok(AfterCommit::default())),
+        };
+        self.rollback();
+        Ok(attempt)
+    }
+
+    fn commit(&mut self, after: AfterCommit) -> Result<Result<AfterCommit, DatabaseError>, DatabaseError> {
+        crate::failpoint::reach("postgres.before_commit");
+        let session = self.connected()?;
+        let committed = session.client.batch_execute("COMMIT");
+        crate::failpoint::reach("postgres.after_commit");
+        Ok(match committed {
+            Ok(()) => Ok(after),
+            Err(error) if error.as_db_error().is_some() && !session.client.is_closed() => {
+                self.rollback();
+                Err(error.into())
+            }
+            Err(error) => {
+                self.session = None;
+                Err(DatabaseError::CommitUnknown(error.to_string()))
+            }
+        })
+    }
+
+    /// A connection that cannot roll back is thrown away, which rolls back too.
+    fn rollback(&mut self) {
+        if let Some(session) = &mut self.session
+            && session.batch("ROLLBACK").is_err()
+        {
+            self.session = None;
+        }
+    }
+
+    fn connected(&mut self) -> Result<&mut PostgresSession, DatabaseError> {
+        match &mut self.session {
+            Some(session) if !session.client.is_closed() => {}
+            absent => *absent = Some(PostgresSession::connect(&self.settings)?),
+        }
+        self.session.as_mut().ok_or_else(DatabaseError::stopped)
+    }
+}
+
+fn panicked() -> DatabaseError {
+    DatabaseError::Defect("a transaction panicked".into())
+}

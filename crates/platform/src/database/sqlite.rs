@@ -1,0 +1,268 @@
+//! The embedded engine: one writer thread with group commit, reader threads, and inline reads by key.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
+use rusqlite::{Connection as Handle, OpenFlags};
+
+use super::{Connection, DatabaseError, Signals, SqliteConfig, Tx, connection::AfterCommit, work::Work};
+
+/// Transactions that may wait for the writer; one more is refused with "unavailable".
+const QUEUE: usize = 8_192;
+/// Closures to a commit at most, and how long a group may be gathered.
+const GROUP: usize = 64;
+const GROUP_TIME: Duration = Duration::from_millis(5);
+/// How long the writer is idle before it moves the write-ahead log into the file.
+const IDLE: Duration = Duration::from_millis(200);
+/// Inline readers kept open.
+const INLINE_READERS: usize = 16;
+
+pub(super) struct SqliteDatabase {
+    writes: Sender<Box<dyn Work>>,
+    reads: Sender<Box<dyn Work>>,
+    inline: Mutex<Vec<Handle>>,
+    config: SqliteConfig,
+}
+
+impl SqliteDatabase {
+    pub(super) fn open(config: &SqliteConfig, signals: Arc<Signals>) -> Result<Self, DatabaseError> {
+        let (writes, queue) = bounded(QUEUE);
+        let committer = Writer { connection: open_writer(config)?, signals, untidy: true };
+        spawn("stoa-sqlite-writer", move || committer.run(&queue))?;
+
+        let (reads, queue) = bounded::<Box<dyn Work>>(QUEUE);
+        for _ in 0..config.reader_threads.max(1) {
+            let (connection, queue) = (open_reader(config)?, queue.clone());
+            spawn("stoa-sqlite-reader", move || serve_reads(&connection, &queue))?;
+        }
+        Ok(Self { writes, reads, inline: Mutex::default(), config: config.clone() })
+    }
+
+    pub(super) fn write(&self, work: Box<dyn Work>) -> Result<(), DatabaseError> {
+        enqueue(&self.writes, work)
+    }
+
+    pub(super) fn read(&self, work: Box<dyn Work>) -> Result<(), DatabaseError> {
+        enqueue(&self.reads, work)
+    }
+
+    pub(super) fn get<T, E: From<DatabaseError>>(
+        &self,
+        work: impl Fn(&mut Connection<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let idle = self.inline.lock().pop();
+        let connection = idle.map_or_else(|| open_reader(&self.config), Ok)?;
+        let result = work(&mut Connection::sqlite(&connection));
+        let mut idle = self.inline.lock();
+        if idle.len() < INLINE_READERS {
+            idle.push(connection);
+        }
+        result
+    }
+}
+
+fn enqueue(queue: &Sender<Box<dyn Work>>, work: Box<dyn Work>) -> Result<(), DatabaseError> {
+    queue.try_send(work).map_err(|refused| match refused {
+        TrySendError::Full(_) => DatabaseError::overloaded(),
+        TrySendError::Disconnected(_) => DatabaseError::stopped(),
+    })
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), DatabaseError> {
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(body);
+    spawned.map(drop).map_err(|error| DatabaseError::Unavailable(error.to_string()))
+}
+
+/// Opens the file for writing, durable to power loss: the log is synced at every commit.
+pub(super) fn open_writer(config: &SqliteConfig) -> Result<Handle, DatabaseError> {
+    let connection = Handle::open(&config.path)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;
+         PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
+    )?;
+    if let Some(pages) = config.max_pages {
+        connection.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
+    }
+    connection.set_prepared_statement_cache_capacity(512);
+    Ok(connection)
+}
+
+fn open_reader(config: &SqliteConfig) -> Result<Handle, DatabaseError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Handle::open_with_flags(&config.path, flags)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection
+        .execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4000;")?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(connection)
+}
+
+fn serve_reads(connection: &Handle, queue: &Receiver<Box<dyn Work>>) {
+    while let Ok(mut work) = queue.recv() {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            work.run(&mut Tx::new(Connection::sqlite(connection)));
+        }));
+        work.answer(ran.map_err(|_| panicked()));
+    }
+}
+
+fn panicked() -> DatabaseError {
+    DatabaseError::Defect("a transaction panicked".into())
+}
+
+struct Writer {
+    connection: Handle,
+    signals: Arc<Signals>,
+    untidy: bool,
+}
+
+/// A closure that was run in the open group, with how that went.
+struct Member {
+    work: Box<dyn Work>,
+    outcome: Result<AfterCommit, DatabaseError>,
+}
+
+impl Writer {
+    fn run(mut self, queue: &Receiver<Box<dyn Work>>) {
+        loop {
+            match queue.recv_timeout(IDLE) {
+                Ok(first) => self.commit_group(first, queue),
+                Err(RecvTimeoutError::Timeout) => self.tidy(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Runs the first closure and those that wait behind it as one transaction, then answers all of them.
+    fn commit_group(&mut self, first: Box<dyn Work>, queue: &Receiver<Box<dyn Work>>) {
+        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
+            first.answer(Err(unavailable(error.into())));
+            return;
+        }
+        self.untidy = true;
+        let begun = Instant::now();
+        let mut members = Vec::new();
+        let mut next = Some(first);
+        while let Some(work) = next {
+            members.push(self.run_member(work));
+            let open = !self.connection.is_autocommit();
+            let room = members.len() < GROUP && begun.elapsed() < GROUP_TIME;
+            next = if open && room { queue.try_recv().ok() } else { None };
+        }
+        match self.commit() {
+            Ok(()) => self.answer_all(members),
+            Err(error) => {
+                for member in members {
+                    member.work.answer(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn run_member(&self, mut work: Box<dyn Work>) -> Member {
+        let outcome = self.run_in_savepoint(work.as_mut());
+        Member { work, outcome }
+    }
+
+    fn run_in_savepoint(&self, work: &mut dyn Work) -> Result<AfterCommit, DatabaseError> {
+        self.prepared("SAVEPOINT member")?;
+        let mut tx = Tx::new(Connection::sqlite(&self.connection));
+        let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
+        if self.connection.is_autocommit() {
+            return Err(DatabaseError::Unavailable("the transaction was lost".into()));
+        }
+        match ran {
+            Ok(true) if tx.failure().is_none() => {
+                self.prepared("RELEASE member")?;
+                Ok(tx.into_after_commit())
+            }
+            ran => {
+                self.prepared("ROLLBACK TO member")?;
+                self.prepared("RELEASE member")?;
+                match ran {
+                    Ok(false) => Ok(AfterCommit::default()),
+                    Ok(true) => Err(swallowed(&tx)),
+                    Err(_) => Err(panicked()),
+                }
+            }
+        }
+    }
+
+    fn prepared(&self, sql: &str) -> Result<(), DatabaseError> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    /// Some errors (disk full, I/O) end the whole transaction, and with it every member of the group.
+    fn commit(&self) -> Result<(), DatabaseError> {
+        if self.connection.is_autocommit() {
+            return Err(DatabaseError::Unavailable("the transaction was lost".into()));
+        }
+        crate::failpoint::reach("sqlite.before_commit");
+        let committed = self.connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        if let Err(error) = committed {
+            stop_if_sync_failed(&error);
+            if !self.connection.is_autocommit()
+                && let Err(rollback) = self.connection.execute_batch("ROLLBACK")
+            {
+                tracing::error!(error = %rollback, "rollback failed");
+            }
+            return Err(unavailable(error.into()));
+        }
+        crate::failpoint::reach("sqlite.after_commit");
+        Ok(())
+    }
+
+    fn answer_all(&self, members: Vec<Member>) {
+        let mut raised = super::signals::Raised::default();
+        let mut answers = Vec::with_capacity(members.len());
+        for Member { work, outcome } in members {
+            let outcome = outcome.map(|after| {
+                raised.merge(after.raised);
+                after.hooks.into_iter().for_each(|hook| hook());
+            });
+            answers.push((work, outcome));
+        }
+        self.signals.announce(raised);
+        for (work, outcome) in answers {
+            work.answer(outcome);
+        }
+    }
+
+    /// Moves the write-ahead log into the file while nobody waits.
+    fn tidy(&mut self) {
+        if self.untidy {
+            self.untidy = false;
+            let done = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            if let Err(error) = done {
+                tracing::warn!(%error, "checkpoint failed");
+            }
+        }
+    }
+}
+
+/// After a failed fsync nobody knows what is on disk, and asking again would lie: only a restart reads the truth.
+fn stop_if_sync_failed(error: &rusqlite::Error) {
+    if error.sqlite_error().is_some_and(|failure| failure.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC)
+    {
+        tracing::error!(%error, "fsync failed at commit; stopping, so that a restart reads what is on disk");
+        std::process::abort();
+    }
+}
+
+fn swallowed(tx: &Tx<'_>) -> DatabaseError {
+    tx.failure().cloned().unwrap_or_else(panicked)
+}
+
+/// Whatever the reason, the members of a group that could not commit may try again.
+fn unavailable(error: DatabaseError) -> DatabaseError {
+    if error.is_engine_failure() { error } else { DatabaseError::Unavailable(error.to_string()) }
+}
