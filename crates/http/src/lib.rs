@@ -1,1 +1,40 @@
-//! Placeholder.
+//! What every HTTP route shares: typed extractors, one place from answer to bytes and from refusal to error, versions,
+//! pages, conditional requests, idempotency, limits, the response cache and the OpenAPI documents.
+//!
+//! Knows the platform and no domain. Handlers return a [`Reply`] or a [`Problem`] and do not know versions; [`Edge`]
+//! chooses the version on the way in and renders it on the way out.
+
+mod body;
+mod cached;
+mod client;
+mod context;
+mod documents;
+mod edge;
+mod idempotency;
+mod limited;
+mod list;
+mod module;
+mod problem;
+mod render;
+mod reply;
+mod settings;
+mod v0;
+mod version;
+
+pub use body::{IfMatch, Json, PathParts, QueryPart};
+pub use cached::{CacheRule, cached};
+pub use context::{Authenticator, Caller, Credentials, RequestContext};
+pub use documents::{Documents, documentation};
+pub use edge::Edge;
+pub use idempotency::{BeginError, Begun, IDEMPOTENCY_MIGRATION, Idempotent, Once, PruneIdempotencyKeys, idempotency_module};
+pub use limited::{LimitKey, limited};
+pub use list::{ListParameters, ListQuery, foreign_cursor};
+pub use module::Module;
+pub use problem::Problem;
+pub use reply::Reply;
+pub use settings::{HttpSettings, LimitSettings};
+pub use v0::deprecated_surface;
+pub use version::ApiVersion;
+
+/// What a handler returns.
+pub type Outcome = Result<Reply, Problem>;

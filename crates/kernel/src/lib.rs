@@ -3,6 +3,7 @@
 //! Plain values and rules. This crate knows no runtime, no HTTP and no SQL, so every other crate may know it.
 
 pub mod actor;
+pub mod fields;
 pub mod id;
 pub mod money;
 pub mod page;
@@ -11,6 +12,7 @@ pub mod refusal;
 pub mod time;
 
 pub use actor::{Actor, Permission, Permissions, SessionId, SignedIn, UserId};
+pub use fields::{Fields, Flaw};
 pub use id::Id;
 pub use money::{Currency, Decimal, Money};
 pub use page::{Cursor, CursorValue, Page, PageRequest, Position, SortOrder};

@@ -19,6 +19,8 @@ pub enum RefusalKind {
     NotFound,
     /// The way exists, the method does not (405).
     MethodNotAllowed,
+    /// The request took too long to arrive (408).
+    Timeout,
     /// Clashes with the present state (409).
     Conflict,
     /// Was here once (410).

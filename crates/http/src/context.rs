@@ -1,0 +1,157 @@
+//! What the edge learns of a request before its handler runs, and how handlers ask for it.
+
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, request::Parts},
+};
+use stoa_kernel::{Actor, Clock, Random, Refusal};
+use stoa_platform::{
+    cache::Cache,
+    limits::{Decision, Limits, Policy},
+};
+
+use crate::{problem::Problem, settings::HttpSettings, version::ApiVersion};
+
+/// A credential as it came with a request.
+#[derive(Clone, Copy)]
+pub enum Credentials<'r> {
+    /// `Authorization: Bearer <access token>`.
+    Bearer(&'r str),
+    /// `X-API-Key: <key>`.
+    ApiKey(&'r str),
+}
+
+impl<'r> Credentials<'r> {
+    /// The credential of a request, if it carries one; the bearer token is the stronger.
+    pub(crate) fn of(headers: &'r HeaderMap) -> Result<Option<Self>, Refusal> {
+        if let Some(value) = headers.get("authorization") {
+            let text = value.to_str().unwrap_or_default();
+            return match text.split_once(' ') {
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                    Ok(Some(Self::Bearer(token.trim())))
+                }
+                _ => Err(Refusal::new(
+                    stoa_kernel::RefusalKind::Unauthenticated,
+                    "INVALID_TOKEN",
+                    "The Authorization header must be `Bearer <access token>`.",
+                )),
+            };
+        }
+        Ok(headers.get("x-api-key").map(|key| Self::ApiKey(key.to_str().unwrap_or_default())))
+    }
+}
+
+/// Tells who a credential belongs to.
+pub trait Authenticator: Send + Sync {
+    /// The actor, or a 401 that says what is wrong with the credential.
+    fn authenticate<'r>(
+        &'r self,
+        credentials: Credentials<'r>,
+    ) -> Pin<Box<dyn Future<Output = Result<Actor, Refusal>> + Send + 'r>>;
+}
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) settings: HttpSettings,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) limits: Limits,
+    pub(crate) cache: Cache,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+}
+
+/// One request as the edge understood it.
+#[derive(Clone)]
+pub struct RequestContext(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) request_id: String,
+    pub(crate) version: ApiVersion,
+    pub(crate) client: IpAddr,
+    pub(crate) identity: Result<Actor, Refusal>,
+}
+
+impl RequestContext {
+    /// The id under which the logs know this request.
+    pub fn request_id(&self) -> &str {
+        &self.0.request_id
+    }
+
+    /// The version it speaks.
+    pub fn version(&self) -> ApiVersion {
+        self.0.version
+    }
+
+    /// The address of the client, seen through trusted proxies.
+    pub fn client(&self) -> IpAddr {
+        self.0.client
+    }
+
+    /// The HTTP settings in force.
+    pub fn settings(&self) -> &HttpSettings {
+        &self.0.shared.settings
+    }
+
+    /// Who asks; 401 when the request carries a credential that is not good.
+    pub fn actor(&self) -> Result<&Actor, Refusal> {
+        self.0.identity.as_ref().map_err(restated)
+    }
+
+    /// Takes one of `key`'s tokens of `policy`; 429 when none is left.
+    pub fn take(&self, policy: &Policy, key: &str) -> Result<Decision, Refusal> {
+        let decision = self.0.shared.limits.check(policy, key);
+        if decision.allowed { Ok(decision) } else { Err(too_many(&decision)) }
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.0.shared.cache
+    }
+}
+
+/// The 429 of a limit that is used up.
+pub(crate) fn too_many(decision: &Decision) -> Refusal {
+    let refusal = Refusal::new(
+        stoa_kernel::RefusalKind::TooMany,
+        "RATE_LIMITED",
+        "Too many requests. Wait a little and try again.",
+    );
+    refusal.with_retry_after(decision.retry_after.unwrap_or_default())
+}
+
+/// The same refusal for another reader; the source stays with the first, which is logged.
+fn restated(refusal: &Refusal) -> Refusal {
+    Refusal {
+        kind: refusal.kind,
+        code: refusal.code,
+        detail: refusal.detail.clone(),
+        fields: refusal.fields.clone(),
+        facts: refusal.facts.clone(),
+        retry_after: refusal.retry_after,
+        source: None,
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestContext {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let context = parts.extensions.get::<Self>().cloned();
+        context.ok_or_else(|| Problem(Refusal::internal("a route is served outside the edge")))
+    }
+}
+
+/// Who asks: a guest, a signed-in person or a machine. 401 when the credential that came with the request is bad.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Actor);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let context = RequestContext::from_request_parts(parts, state).await?;
+        Ok(Self(context.actor()?.clone()))
+    }
+}

@@ -1,0 +1,272 @@
+//! The edge every request passes: id, client, version, who asks, the general limit, the handler, and rendering.
+
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use stoa_kernel::{Actor, Id, Random, Refusal, RefusalKind, Timestamp};
+use tower::{Service, ServiceExt};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    client::client_address,
+    context::{Authenticator, Credentials, Inner, RequestContext, Shared, too_many},
+    limited::{self, Standing},
+    problem::Problem,
+    render,
+    reply::Reply,
+    settings::HttpSettings,
+    version::{self, ApiVersion},
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const API_VERSION: HeaderName = HeaderName::from_static("api-version");
+
+/// The outermost service of ours.
+#[derive(Clone)]
+pub struct Edge {
+    router: Router,
+    shared: Arc<Shared>,
+}
+
+impl Edge {
+    /// An edge around the routes of all modules.
+    pub fn new(
+        router: Router,
+        settings: HttpSettings,
+        authenticator: Arc<dyn Authenticator>,
+        platform: &stoa_platform::Platform,
+    ) -> Self {
+        let router = router
+            .fallback(|| async { Problem(Refusal::not_found("NOT_FOUND", "There is nothing at this address.")) })
+            .method_not_allowed_fallback(|| async {
+                Problem(Refusal::new(
+                    RefusalKind::MethodNotAllowed,
+                    "METHOD_NOT_ALLOWED",
+                    "This address does not take this method.",
+                ))
+            })
+            .layer(CatchPanicLayer::custom(|_| {
+                Problem(Refusal::internal("a handler panicked")).into_response()
+            }));
+        let shared = Shared {
+            settings,
+            authenticator,
+            limits: platform.limits.clone(),
+            cache: platform.cache.clone(),
+            clock: platform.clock.clone(),
+            random: platform.random.clone(),
+        };
+        Self { router, shared: Arc::new(shared) }
+    }
+
+    async fn handle(self, mut request: Request) -> Response {
+        let shared = self.shared;
+        let now = shared.clock.now();
+        let request_id = request_id(request.headers(), now, &shared.random);
+        let method = request.method().clone();
+        let if_none_match = request.headers().get(header::IF_NONE_MATCH).cloned();
+        let versioned = request.uri().path().starts_with("/api");
+
+        let (version, response) = match admit(&shared, &mut request, request_id.clone()).await {
+            Ok(context) => {
+                let version = context.version();
+                let path = request.uri().path().to_owned();
+                let response = answer(self.router, request, context, shared.settings.request_timeout).await;
+                log_failure(&response, &method, &path, &request_id);
+                (version, response)
+            }
+            Err(refused) => (shared.settings.default_version, *refused),
+        };
+        let version = response.extensions().get::<ApiVersion>().copied().unwrap_or(version);
+        let details = render::Request {
+            version,
+            method: &method,
+            if_none_match: if_none_match.as_ref(),
+            request_id: &request_id,
+            now,
+        };
+        let mut response = rendered(response, &details);
+        finish_headers(&mut response, &details, versioned, shared.settings.https);
+        response
+    }
+}
+
+impl Service<Request> for Edge {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let edge = self.clone();
+        Box::pin(async move { Ok(edge.handle(request).await) })
+    }
+}
+
+/// The client's own id when it is a decent one, else a fresh one.
+fn request_id(headers: &HeaderMap, now: Timestamp, random: &Random) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let decent = |id: &&str| {
+        (1..=128).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte))
+    };
+    given.filter(decent).map_or_else(|| Id::<()>::new(now, random).to_string(), str::to_owned)
+}
+
+/// Understands a request and puts what was understood into it, or refuses it before any route is looked up.
+async fn admit(
+    shared: &Arc<Shared>,
+    request: &mut Request,
+    request_id: String,
+) -> Result<RequestContext, Box<Response>> {
+    let refuse = |refusal: Refusal| Box::new(Problem(refusal).into_response());
+    if request.uri().path_and_query().is_some_and(|address| address.as_str().contains("%00")) {
+        return Err(refuse(Refusal::malformed("NUL_CHARACTER", "The address must not contain U+0000.")));
+    }
+    let selected = version::select(request.uri(), request.headers(), shared.settings.default_version);
+    let mut version = ApiVersion::V2;
+    if let Some(selected) = selected.map_err(refuse)? {
+        version = selected.version;
+        if let Some(uri) = selected.uri {
+            *request.uri_mut() = uri;
+        }
+    }
+    let identity = match Credentials::of(request.headers()) {
+        Ok(Some(credentials)) => shared.authenticator.authenticate(credentials).await,
+        Ok(None) => Ok(Actor::Guest),
+        Err(refusal) => Err(refusal),
+    };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let peer = peer.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
+    let client = client_address(peer, request.headers(), &shared.settings.trusted_proxies);
+    let inner = Inner { shared: Arc::clone(shared), request_id, version, client, identity };
+    let context = RequestContext(Arc::new(inner));
+    request.extensions_mut().insert(context.clone());
+    take_general(&context, request).map_err(|response| Box::new(with_version(*response, version)))?;
+    Ok(context)
+}
+
+fn with_version(mut response: Response, version: ApiVersion) -> Response {
+    response.extensions_mut().insert(version);
+    response
+}
+
+/// The general limit counts what is under `/api`, but not the documentation.
+fn take_general(context: &RequestContext, request: &mut Request) -> Result<(), Box<Response>> {
+    let path = request.uri().path();
+    let counted = path.starts_with("/api/") && !path.starts_with("/api/docs") && path != "/api/openapi.json";
+    if !counted {
+        return Ok(());
+    }
+    let limits = &context.settings().limits;
+    let mut policy = limits.general.clone();
+    let key = match &context.0.identity {
+        Ok(actor @ (Actor::User(_) | Actor::Machine(_))) => {
+            policy.max = policy.max.saturating_mul(limits.signed_in_factor);
+            actor.to_string()
+        }
+        _ => limited::client_key(context.client()),
+    };
+    let decision = context.0.shared.limits.check(&policy, &key);
+    let allowed = decision.allowed;
+    let standing = Standing { policy, decision };
+    if allowed {
+        request.extensions_mut().insert(standing);
+        return Ok(());
+    }
+    let mut response = Problem(too_many(&standing.decision)).into_response();
+    response.extensions_mut().insert(standing);
+    Err(Box::new(response))
+}
+
+async fn answer(router: Router, request: Request, context: RequestContext, limit: Duration) -> Response {
+    let standing = request.extensions().get::<Standing>().cloned();
+    let handled = tokio::time::timeout(limit, router.oneshot(request)).await;
+    let mut response = match handled {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => Problem(Refusal::new(
+            RefusalKind::Timeout,
+            "REQUEST_TIMEOUT",
+            "The request took too long.",
+        ))
+        .into_response(),
+    };
+    drop(context);
+    if let Some(standing) = standing
+        && response.extensions().get::<Standing>().is_none()
+    {
+        response.extensions_mut().insert(standing);
+    }
+    response
+}
+
+/// A failure of ours is told to the log once, whole, under the id the client got.
+fn log_failure(response: &Response, method: &axum::http::Method, path: &str, request_id: &str) {
+    if let Some(refusal) = response.extensions().get::<Arc<Refusal>>()
+        && matches!(refusal.kind, RefusalKind::Internal | RefusalKind::Unavailable)
+    {
+        let source = refusal.source.as_deref().map(ToString::to_string);
+        tracing::error!(%method, path, request_id, code = refusal.code, source, "request failed");
+    }
+}
+
+fn rendered(mut response: Response, details: &render::Request<'_>) -> Response {
+    let standing = response.extensions_mut().remove::<Standing>();
+    let mut rendered = if let Some(reply) = response.extensions_mut().remove::<Reply>() {
+        keep_headers(render::reply(reply, details), response)
+    } else if let Some(refusal) = response.extensions_mut().remove::<Arc<Refusal>>() {
+        keep_headers(render::refusal(&refusal, details), response)
+    } else {
+        response
+    };
+    if let Some(standing) = standing {
+        limited::write_headers(rendered.headers_mut(), &standing);
+    }
+    rendered
+}
+
+/// Headers that layers put on the empty answer (`Allow`, `X-Cache`, …) belong on the rendered one.
+fn keep_headers(mut rendered: Response, raw: Response) -> Response {
+    let mut last = None;
+    for (name, value) in raw.into_parts().0.headers {
+        last = name.or(last);
+        if let Some(name) = last.clone().filter(|name| *name != header::CONTENT_LENGTH) {
+            rendered.headers_mut().append(name, value);
+        }
+    }
+    rendered
+}
+
+fn finish_headers(response: &mut Response, details: &render::Request<'_>, versioned: bool, https: bool) {
+    let status = response.status();
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(details.request_id.as_bytes())) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if versioned {
+        headers.insert(API_VERSION, HeaderValue::from_static(details.version.name()));
+        headers
+            .append(header::VARY, HeaderValue::from_static("API-Version, Authorization, X-API-Key"));
+        if status != StatusCode::NOT_MODIFIED {
+            headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        }
+    }
+    render::guard_headers(headers, https);
+}

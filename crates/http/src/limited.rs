@@ -1,0 +1,97 @@
+//! Rate limits on groups of routes, and the headers that tell clients where they stand.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, header::HeaderName},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use stoa_kernel::Actor;
+use stoa_platform::limits::{Decision, Policy};
+
+use crate::{
+    context::{RequestContext, too_many},
+    problem::Problem,
+    settings::LimitSettings,
+};
+
+/// Whose tokens a request takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LimitKey {
+    /// Those of the client's address.
+    Client,
+    /// Those of the signed-in user, else of the client's address.
+    Actor,
+}
+
+/// A layer's function that takes a token of a policy for every request: `from_fn(limited(|l| &l.auth, LimitKey::Client))`.
+pub fn limited(
+    policy: fn(&LimitSettings) -> &Policy,
+    key: LimitKey,
+) -> impl Fn(Request, Next) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> + Clone {
+    move |request, next| {
+        Box::pin(async move {
+            let Some(context) = request.extensions().get::<RequestContext>().cloned() else {
+                return Problem::from(stoa_kernel::Refusal::internal("a route is served outside the edge"))
+                    .into_response();
+            };
+            let policy = policy(&context.settings().limits);
+            let decision = context.0.shared.limits.check(policy, &key_of(&context, key));
+            let mut response = if decision.allowed {
+                next.run(request).await
+            } else {
+                Problem(too_many(&decision)).into_response()
+            };
+            response.extensions_mut().insert(Standing { policy: policy.clone(), decision });
+            response
+        })
+    }
+}
+
+fn key_of(context: &RequestContext, key: LimitKey) -> String {
+    match (key, &context.0.identity) {
+        (LimitKey::Actor, Ok(actor @ (Actor::User(_) | Actor::Machine(_)))) => actor.to_string(),
+        _ => client_key(context.client()),
+    }
+}
+
+/// An IPv6 client owns a whole /64, so that is what counts.
+pub(crate) fn client_key(client: IpAddr) -> String {
+    match client {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// Where a client stands with the most specific policy that was asked.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    pub(crate) policy: Policy,
+    pub(crate) decision: Decision,
+}
+
+/// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) and the older `X-RateLimit-*`.
+pub(crate) fn write_headers(headers: &mut HeaderMap, standing: &Standing) {
+    let Standing { policy, decision } = standing;
+    let reset = decision.reset_after.as_secs() + u64::from(decision.reset_after.subsec_nanos() > 0);
+    let mut text = String::with_capacity(64);
+    let mut insert = |name: &'static str, parts: std::fmt::Arguments<'_>| {
+        text.clear();
+        if text.write_fmt(parts).is_ok()
+            && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text.as_bytes()))
+        {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    insert("ratelimit-policy", format_args!("\"{}\";q={};w={}", policy.name, decision.limit, policy.window.as_secs()));
+    insert("ratelimit", format_args!("\"{}\";r={};t={reset}", policy.name, decision.remaining));
+    insert("x-ratelimit-limit", format_args!("{}", decision.limit));
+    insert("x-ratelimit-remaining", format_args!("{}", decision.remaining));
+    insert("x-ratelimit-reset", format_args!("{reset}"));
+}
