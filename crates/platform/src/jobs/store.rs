@@ -1,0 +1,143 @@
+//! All SQL of the job table.
+
+use serde::Serialize;
+use stoa_kernel::{Cursor, CursorValue, Id, Page, PageRequest, Timestamp};
+
+use super::Job;
+use crate::{
+    Occasion,
+    database::{Connection, DatabaseError, Row, Signal, Tx},
+    params,
+};
+
+/// Marker of job ids.
+pub enum JobRow {}
+/// The id of a queued job.
+pub type JobId = Id<JobRow>;
+
+/// Queues a job in this transaction, to run as soon as it is committed. Answers `None` when one with the same key is
+/// not finished yet: then nothing is queued.
+pub fn enqueue<J: Job>(
+    tx: &mut Tx<'_>,
+    occasion: &Occasion,
+    job: &J,
+) -> Result<Option<JobId>, DatabaseError> {
+    enqueue_at(tx, occasion, job, occasion.at)
+}
+
+/// As [`enqueue`], to run at `run_at` or soon after.
+pub fn enqueue_at<J: Job>(
+    tx: &mut Tx<'_>,
+    occasion: &Occasion,
+    job: &J,
+    run_at: Timestamp,
+) -> Result<Option<JobId>, DatabaseError> {
+    let id: JobId = occasion.id();
+    let payload = serde_json::to_string(job)
+        .map_err(|error| DatabaseError::Defect(format!("job {} cannot be written: {error}", J::KIND)))?;
+    let queued = tx.execute(
+        "INSERT INTO jobs (id, queue, kind, payload, key, run_at, max_attempts, created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (kind, key) WHERE dead_at IS NULL DO NOTHING",
+        params![
+            id,
+            J::QUEUE,
+            J::KIND,
+            payload,
+            job.key(),
+            run_at,
+            J::MAX_ATTEMPTS.max(1),
+            &occasion.actor,
+            occasion.at
+        ],
+    )?;
+    if queued == 0 {
+        return Ok(None);
+    }
+    tx.raise(Signal::Jobs);
+    Ok(Some(id))
+}
+
+/// How many jobs are not finished and not dead, those of the future included.
+pub fn waiting(connection: &mut Connection<'_>) -> Result<i64, DatabaseError> {
+    let count = connection.find("SELECT COUNT(*) FROM jobs WHERE dead_at IS NULL", &[], |row| row.read())?;
+    Ok(count.unwrap_or(0))
+}
+
+/// A job that was given up.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// The job's id.
+    pub id: JobId,
+    /// The queue it waited in.
+    pub queue: String,
+    /// Its kind.
+    pub kind: String,
+    /// What it was told, as JSON.
+    pub payload: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why the last attempt failed.
+    pub error: String,
+    /// When it was given up.
+    pub dead_at: Timestamp,
+}
+
+const DEAD_LETTERS: &str = "dead:desc";
+
+/// Jobs that were given up, the latest first.
+pub fn dead_letters(
+    connection: &mut Connection<'_>,
+    page: &PageRequest,
+) -> Result<Page<DeadLetter>, DatabaseError> {
+    let after = page.after().and_then(|cursor| Some((cursor.number_in(DEAD_LETTERS)?, cursor.id)));
+    let (before, id) = after.unwrap_or((i64::MAX, uuid::Uuid::max()));
+    let rows = connection.query(
+        "SELECT id, queue, kind, payload, attempts, last_error, dead_at FROM jobs
+         WHERE dead_at IS NOT NULL AND (dead_at, id) < ($1, $2)
+         ORDER BY dead_at DESC, id DESC LIMIT $3 OFFSET $4",
+        params![before, id, page.limit + 1, page.offset()],
+        dead_letter,
+    )?;
+    let total = if page.wants_total() { Some(count_dead(connection)?) } else { None };
+    Ok(Page::from_rows(rows, page.limit, total, |letter| Cursor {
+        order: DEAD_LETTERS.into(),
+        value: CursorValue::Number(letter.dead_at.as_micros()),
+        id: letter.id.uuid(),
+    }))
+}
+
+fn dead_letter(row: &Row<'_>) -> Result<DeadLetter, DatabaseError> {
+    Ok(DeadLetter {
+        id: row.read()?,
+        queue: row.read()?,
+        kind: row.read()?,
+        payload: row.read()?,
+        attempts: row.read()?,
+        error: row.read::<Option<String>>()?.unwrap_or_default(),
+        dead_at: row.read()?,
+    })
+}
+
+fn count_dead(connection: &mut Connection<'_>) -> Result<u32, DatabaseError> {
+    let count = connection.find(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM jobs WHERE dead_at IS NOT NULL LIMIT $1) AS counted",
+        params![stoa_kernel::page::DEEPEST_ENTRY],
+        |row| row.read(),
+    )?;
+    Ok(count.unwrap_or(0))
+}
+
+/// Gives a dead letter all its attempts again. False when there is none of that id, or when a job with its key is
+/// waiting already.
+pub fn retry(tx: &mut Tx<'_>, occasion: &Occasion, id: JobId) -> Result<bool, DatabaseError> {
+    let revived = tx.execute(
+        "UPDATE jobs SET dead_at = NULL, attempts = 0, run_at = $2, locked_until = NULL, locked_by = NULL
+         WHERE id = $1 AND dead_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs AS other
+             WHERE other.kind = jobs.kind AND other.key = jobs.key AND other.dead_at IS NULL)",
+        params![id, occasion.at],
+    )?;
+    tx.raise(Signal::Jobs);
+    Ok(revived > 0)
+}
