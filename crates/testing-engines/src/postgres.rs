@@ -1,13 +1,14 @@
 //! A PostgreSQL server whose data nobody will miss.
 
 use std::{
+    io,
     path::PathBuf,
     process::{Command, Stdio},
 };
 
 use crate::{
     arguments::Durability,
-    failure::{Failure, Result},
+    failure::Result,
     programs::PostgresPrograms,
     server::{Engine, Place},
     undertaker::Farewell,
@@ -49,7 +50,7 @@ impl Postgres {
         let status = place
             .prepare(initdb, "initdb")?
             .status()
-            .map_err(|source| Failure::Command { program: programs.initdb.clone().into(), source })?;
+            .map_err(|source| place.trouble("initdb", cannot_run(place, &source)))?;
         if !status.success() {
             return Err(place.trouble("initdb", format!("failed ({status})")));
         }
@@ -59,6 +60,12 @@ impl Postgres {
     pub(crate) fn url(port: u16) -> String {
         format!("postgres://stoa@127.0.0.1:{port}/postgres")
     }
+}
+
+/// Under another account the programs need the way down to the folder, and all the system says is "denied".
+fn cannot_run(place: &Place, refusal: &io::Error) -> String {
+    let folder = place.folder.display();
+    format!("cannot be run in {folder} ({refusal}; TMPDIR must lie where every account may pass)")
 }
 
 impl Engine for Postgres {

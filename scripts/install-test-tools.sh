@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Gets what `make check` and `make test` need beyond Rust, a C compiler and git, and only what is not there yet.
+#
+#   install-test-tools.sh [check] [suite] [engines]
+#     check     cargo-deny, cargo-machete
+#     suite     cargo-nextest, schemathesis
+#     engines   PostgreSQL, Redis, RabbitMQ
+#
+# Cargo's and Python's tools go into $STOA_TOOLS, outside the clone. The rest are Debian packages: root gets them
+# installed, anybody else is told which are missing.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+tools=${STOA_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/stoa/tools}
+mkdir -p "$tools/bin"
+export PATH="$tools/bin:$PATH"
+
+say() { printf 'install-test-tools: %s\n' "$*" >&2; }
+
+# at_least WANTED FOUND: whether version FOUND is WANTED or newer.
+at_least() { [ -n "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+# version_of COMMAND…: the first version number that it prints.
+version_of() { { "$@" 2>/dev/null || true; } | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1 || true; }
+
+# cargo_tool NAME OLDEST VERSION [OPTION…]: builds VERSION unless OLDEST or newer is there.
+cargo_tool() {
+  local name=$1 oldest=$2 version=$3
+  shift 3
+  at_least "$oldest" "$(version_of "$name" "${name#cargo-}" --version)" && return
+  at_least "$oldest" "$(version_of "$name" --version)" && return
+  say "building $name $version into $tools (once)"
+  CARGO_TARGET_DIR="$tools/build" cargo install --quiet --locked --root "$tools" --version "$version" "$@" "$name"
+  rm -rf "$tools/build"
+}
+
+packages=()
+# package NAME COMMAND…: NAME is missing unless the command succeeds.
+package() {
+  local name=$1
+  shift
+  "$@" >/dev/null 2>&1 || packages+=("$name")
+}
+
+on_path() { PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "$1"; }
+has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/postgres' || on_path postgres; }
+has_venv() { python3 -c 'import ensurepip, venv'; }
+
+install_packages() {
+  [ ${#packages[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    say "these Debian packages are missing: ${packages[*]}"
+    say "install them with: sudo apt-get install ${packages[*]}"
+    exit 1
+  fi
+  say "installing ${packages[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${packages[@]}"
+}
+
+# The exact versions of schemathesis and all below it are in test-requirements.txt; another text, another folder.
+schemathesis() {
+  local wanted=$here/test-requirements.txt venv
+  venv=$tools/python-$(sha256sum "$wanted" | cut -c1-12)
+  if ! "$venv/bin/schemathesis" --version >/dev/null 2>&1; then
+    say "installing schemathesis into $venv (once)"
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+  fi
+  ln -sfn "$venv/bin/schemathesis" "$tools/bin/schemathesis"
+}
+
+wants() { [[ " $wanted_parts " == *" $1 "* ]]; }
+wanted_parts="$*"
+
+if wants engines; then
+  package postgresql has_postgres
+  package redis-server on_path redis-server
+  package rabbitmq-server on_path rabbitmq-server
+fi
+if wants suite; then
+  package python3-venv has_venv
+fi
+install_packages
+
+if wants check; then
+  cargo_tool cargo-machete 0.9.2 0.9.2
+  cargo_tool cargo-deny 0.20.2 0.20.2 --no-default-features
+fi
+if wants suite; then
+  cargo_tool cargo-nextest 0.9.140 0.9.151 --no-default-features --features default-no-update
+  schemathesis
+fi
