@@ -16,7 +16,30 @@ pub mod testing;
 
 pub use occasion::Occasion;
 
-use database::Migration;
+use std::sync::Arc;
+
+use cache::Cache;
+use database::{Database, Migration};
+use limits::Limits;
+use mail::Mailer;
+use stoa_kernel::{Clock, Random};
+
+/// All doors together, as a domain is given them. Cheap to clone.
+#[derive(Clone)]
+pub struct Platform {
+    /// Where state, events and jobs are kept.
+    pub database: Database,
+    /// Where "now" comes from.
+    pub clock: Clock,
+    /// Where randomness comes from.
+    pub random: Random,
+    /// The response cache.
+    pub cache: Cache,
+    /// The rate limits.
+    pub limits: Limits,
+    /// The way out for mail.
+    pub mailer: Arc<Mailer>,
+}
 
 /// The tables of the platform itself: the event log and the jobs.
 pub const MIGRATIONS: &[Migration] = &[
