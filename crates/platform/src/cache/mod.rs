@@ -1,1 +1,304 @@
-//! Being written.
+//! The store of the response cache: entries found by key, invalidated by tag, each key filled by one caller at a time.
+//!
+//! The promise: whoever asks after a write's invalidation has returned never gets what was read before that write.
+//! It rests on [`Generation`]s, not on removing entries, so an invalidation costs one short lock however many entries
+//! it hits, and may be called from a database thread between COMMIT and the answer.
+//!
+//! The functions that will have to ask another process once the store is shared are `async` already; the store in
+//! this process never waits in them, except for another caller's fill.
+
+mod flights;
+mod generations;
+mod tag;
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use stoa_kernel::{Clock, Timestamp};
+
+use self::{
+    flights::{Flight, Flights, Place},
+    generations::Generations,
+};
+pub use self::{generations::Generation, tag::Tag};
+
+/// Beyond this many invalidated tags all older entries are given up instead.
+const MAX_TAGS: usize = 100_000;
+
+/// What an entry costs beside its bytes: the structures around it and its place in the map.
+const ENTRY_OVERHEAD: usize = 256;
+
+/// How many fills of others a caller waits for in vain before it fills beside them. Bounds the wait where nothing
+/// can be kept, as with answers that are refusals or keys that are written all the time.
+const PATIENCE: u32 = 2;
+
+/// One cached answer.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The answer's bytes.
+    pub data: Bytes,
+    /// What the caller needs to know beside the bytes, in a form of its own (a cursor, a total).
+    pub meta: Bytes,
+    /// The entity tag of `data`.
+    pub etag: Arc<str>,
+    /// What the answer was made of.
+    pub tags: Arc<[Tag]>,
+    /// When it was made.
+    pub stored_at: Timestamp,
+    /// From when on it is not served any more.
+    pub expires_at: Timestamp,
+}
+
+/// An entry as found in the cache; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Cached(Arc<Stored>);
+
+#[derive(Debug)]
+struct Stored {
+    entry: Entry,
+    began: Generation,
+    /// The generation up to which the tags are known not to be stamped, so that most hits need not look at them.
+    confirmed: AtomicU64,
+}
+
+impl Deref for Cached {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        &self.0.entry
+    }
+}
+
+/// What [`Cache::get_or_lock`] finds.
+#[derive(Debug)]
+pub enum Lookup {
+    /// A valid entry.
+    Hit(Cached),
+    /// None; the caller makes the answer and stores it through the guard.
+    Fill(FillGuard),
+}
+
+/// What was counted since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Answers found.
+    pub hits: u64,
+    /// Answers not found.
+    pub misses: u64,
+    /// Answers stored.
+    pub fills: u64,
+}
+
+/// The store of the response cache; clones share it.
+#[derive(Clone)]
+pub struct Cache(Option<Arc<InProcess>>);
+
+struct InProcess {
+    entries: moka::sync::Cache<Arc<str>, Cached>,
+    generations: Generations,
+    flights: Arc<Flights>,
+    clock: Clock,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    fills: AtomicU64,
+}
+
+impl Cache {
+    /// What an in-process cache may hold unless told otherwise: 64 MiB.
+    pub const DEFAULT_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// A cache in this process's memory that holds about `max_bytes`.
+    pub fn in_process(max_bytes: u64, clock: Clock) -> Self {
+        let entries = moka::sync::Cache::builder().max_capacity(max_bytes).weigher(weight).build();
+        Self(Some(Arc::new(InProcess {
+            entries,
+            generations: Generations::new(MAX_TAGS),
+            flights: Arc::default(),
+            clock,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            fills: AtomicU64::new(0),
+        })))
+    }
+
+    /// No cache: nothing is found, nothing kept, nobody waits.
+    pub const fn off() -> Self {
+        Self(None)
+    }
+
+    /// Whether anything can ever be found here.
+    pub const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The entry under `key`, if it is valid.
+    #[expect(clippy::unused_async, reason = "a store shared by several processes will be waited for")]
+    pub async fn get(&self, key: &str) -> Option<Cached> {
+        let engine = self.0.as_deref()?;
+        let found = engine.find(key);
+        engine.count(found.is_some());
+        found
+    }
+
+    /// The entry under `key`, or the right to fill it. While somebody else fills the same key, waits for the outcome.
+    pub async fn get_or_lock(&self, key: &str) -> Lookup {
+        let Some(engine) = self.0.as_deref() else {
+            return Lookup::Fill(FillGuard { target: None });
+        };
+        let mut patience = PATIENCE;
+        let mut found = engine.find(key);
+        let mut flight = None;
+        while found.is_none() && patience > 0 {
+            match engine.flights.join(key) {
+                Place::Lead(lead) => {
+                    // Another's fill may have landed since we looked.
+                    found = engine.find(key);
+                    flight = Some(lead);
+                    break;
+                }
+                Place::Follow(mut outcome) => {
+                    // An error means that the fill ended with nothing, which the outcome says as well.
+                    let _ = outcome.changed().await;
+                    found = outcome.borrow().clone().filter(|cached| engine.is_valid(cached));
+                    found = found.or_else(|| engine.find(key));
+                    patience -= 1;
+                }
+            }
+        }
+        engine.count(found.is_some());
+        match found {
+            Some(cached) => Lookup::Hit(cached),
+            None => Lookup::Fill(self.guard(key, flight)),
+        }
+    }
+
+    /// Marks the beginning of a fill, before its source is read; for [`store`](Self::store).
+    pub fn begin(&self) -> Generation {
+        self.0.as_deref().map_or(Generation(0), |engine| engine.generations.current())
+    }
+
+    /// Keeps `entry` under `key`, unless one of its tags was invalidated since `began`. Says whether it was kept.
+    #[expect(clippy::unused_async, reason = "a store shared by several processes will be waited for")]
+    pub async fn store(&self, key: &str, began: Generation, entry: Entry) -> bool {
+        self.0.as_deref().is_some_and(|engine| engine.keep(key.into(), began, entry).is_some())
+    }
+
+    /// Makes every entry with one of these tags invalid, also those that are being filled right now.
+    ///
+    /// Call it after the commit and before the write is answered. Never waits for anything but a short lock.
+    pub fn invalidate(&self, tags: &[Tag]) {
+        if let Some(engine) = self.0.as_deref()
+            && !tags.is_empty()
+        {
+            engine.generations.stamp(tags);
+        }
+    }
+
+    /// What was counted so far; all zero when off.
+    pub fn stats(&self) -> Stats {
+        self.0.as_deref().map_or_else(Stats::default, |engine| Stats {
+            hits: engine.hits.load(Ordering::Relaxed),
+            misses: engine.misses.load(Ordering::Relaxed),
+            fills: engine.fills.load(Ordering::Relaxed),
+        })
+    }
+
+    fn guard(&self, key: &str, flight: Option<Flight>) -> FillGuard {
+        let (cache, began) = (self.clone(), self.begin());
+        FillGuard { target: Some(Target { cache, key: key.into(), began, flight }) }
+    }
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cache({})", if self.is_on() { "in process" } else { "off" })
+    }
+}
+
+impl InProcess {
+    fn find(&self, key: &str) -> Option<Cached> {
+        self.entries.get(key).filter(|cached| self.is_valid(cached))
+    }
+
+    fn is_valid(&self, Cached(stored): &Cached) -> bool {
+        stored.entry.expires_at > self.clock.now() && self.is_untouched(stored)
+    }
+
+    fn is_untouched(&self, stored: &Stored) -> bool {
+        if stored.confirmed.load(Ordering::Relaxed) >= self.generations.current().0 {
+            return true;
+        }
+        let Some(seen) = self.generations.confirm(stored.began, &stored.entry.tags) else {
+            return false;
+        };
+        stored.confirmed.fetch_max(seen.0, Ordering::Relaxed);
+        true
+    }
+
+    /// A check that an invalidation overtakes does no harm: every hit checks again.
+    fn keep(&self, key: Arc<str>, began: Generation, entry: Entry) -> Option<Cached> {
+        let confirmed = self.generations.confirm(began, &entry.tags)?;
+        let cached = Cached(Arc::new(Stored { entry, began, confirmed: AtomicU64::new(confirmed.0) }));
+        self.entries.insert(key, cached.clone());
+        self.fills.fetch_add(1, Ordering::Relaxed);
+        Some(cached)
+    }
+
+    fn count(&self, hit: bool) {
+        let counter = if hit { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn weight(key: &Arc<str>, cached: &Cached) -> u32 {
+    let entry = &cached.0.entry;
+    let bytes = key.len() + entry.data.len() + entry.meta.len() + entry.etag.len();
+    u32::try_from(bytes + size_of_val(&*entry.tags) + ENTRY_OVERHEAD).unwrap_or(u32::MAX)
+}
+
+/// The right to fill one key. Dropped without storing, it passes to one of those who wait.
+#[must_use = "dropping the guard gives up the fill"]
+pub struct FillGuard {
+    target: Option<Target>,
+}
+
+struct Target {
+    cache: Cache,
+    key: Arc<str>,
+    began: Generation,
+    /// None when the caller has lost patience and fills beside others.
+    flight: Option<Flight>,
+}
+
+impl FillGuard {
+    /// Keeps the entry and hands it to those who wait, unless one of its tags was invalidated since the guard was
+    /// given. Says whether it was kept.
+    #[expect(clippy::unused_async, reason = "a store shared by several processes will be waited for")]
+    pub async fn store(self, entry: Entry) -> bool {
+        let Some(Target { cache, key, began, flight }) = self.target else {
+            return false;
+        };
+        let Some(cached) = cache.0.as_deref().and_then(|engine| engine.keep(key, began, entry)) else {
+            return false;
+        };
+        if let Some(flight) = flight {
+            flight.land(cached);
+        }
+        true
+    }
+}
+
+impl std::fmt::Debug for FillGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("FillGuard").field(&self.target.as_ref().map(|target| &target.key)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! The arithmetic of one bucket, without clock or map. Times are nanoseconds since the epoch.
+
+use std::time::Duration;
+
+use super::{Decision, Policy};
+
+/// Decides one attempt at `now` of a key whose debt is paid at `paid_at`. Answers the new `paid_at` when allowed.
+pub(super) fn decide(policy: &Policy, paid_at: u64, now: u64) -> (Option<u64>, Decision) {
+    // Rounded up: a key never gets its right back too early.
+    let interval = nanos(policy.window).div_ceil(u64::from(policy.max.max(1)));
+    let burst = interval.saturating_mul(u64::from(policy.max));
+    // No more than the burst: else a clock set back or a policy that changed would bar a key for long.
+    let debt = paid_at.saturating_sub(now).min(burst);
+    let bearable = burst.saturating_sub(interval);
+    if policy.max == 0 || debt > bearable {
+        // With a max of zero nothing is ever owed and nothing ever allowed; the window is as good a wait as any.
+        let wait = if policy.max == 0 { interval } else { debt - bearable };
+        return (None, decision(policy, 0, debt, Some(Duration::from_nanos(wait))));
+    }
+    let owed = debt + interval;
+    let remaining = (burst - owed).checked_div(interval).unwrap_or(u64::from(policy.max));
+    let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
+    (Some(now.saturating_add(owed)), decision(policy, remaining, owed, None))
+}
+
+fn decision(policy: &Policy, remaining: u32, debt: u64, retry_after: Option<Duration>) -> Decision {
+    Decision {
+        allowed: retry_after.is_none(),
+        limit: policy.max,
+        remaining,
+        reset_after: Duration::from_nanos(debt),
+        retry_after,
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000_000_000_000;
+
+    fn policy(max: u32, window: Duration) -> Policy {
+        Policy { name: "test", max, window }
+    }
+
+    #[test]
+    fn an_odd_share_of_the_window_never_allows_one_too_many() {
+        let policy = policy(7, Duration::from_secs(1));
+        let (mut paid_at, mut allowed) = (0, 0);
+        // Attempts at every microsecond within ten windows.
+        for now in (NOW..NOW + 10_000_000_000).step_by(1_000) {
+            if let (Some(next), _) = decide(&policy, paid_at, now) {
+                paid_at = next;
+                allowed += 1;
+            }
+        }
+        assert_eq!(allowed, 7 + 69, "the burst, and one every seventh of a second before the end");
+    }
+
+    #[test]
+    fn a_max_of_zero_refuses_all() {
+        let (next, decision) = decide(&policy(0, Duration::from_mins(1)), 0, NOW);
+        assert_eq!(next, None);
+        assert_eq!(decision.retry_after, Some(Duration::from_mins(1)));
+        assert!(!decide(&policy(0, Duration::ZERO), 0, NOW).1.allowed);
+    }
+
+    #[test]
+    fn a_window_of_zero_limits_nothing() {
+        let (_, decision) = decide(&policy(3, Duration::ZERO), 0, NOW);
+        assert!(decision.allowed);
+        assert_eq!(decision.remaining, 3);
+    }
+
+    #[test]
+    fn a_clock_set_back_bars_nobody_for_longer_than_the_window() {
+        let policy = policy(5, Duration::from_mins(15));
+        let a_day = 86_400_000_000_000;
+        let (_, decision) = decide(&policy, NOW, NOW - a_day);
+        assert_eq!(decision.retry_after, Some(Duration::from_mins(3)));
+    }
+
+    #[test]
+    fn extremes_do_not_overflow() {
+        let endless = policy(u32::MAX, Duration::MAX);
+        assert!(!decide(&endless, u64::MAX, 0).1.allowed);
+        assert_eq!(decide(&endless, 0, u64::MAX).0, Some(u64::MAX));
+        let (_, decision) = decide(&policy(u32::MAX, Duration::from_secs(1)), 0, NOW);
+        assert!(decision.allowed);
+    }
+}
