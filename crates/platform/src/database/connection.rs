@@ -98,7 +98,7 @@ impl<'c> Connection<'c> {
     }
 
     /// The first error since the last rollback: whoever swallows one cannot commit.
-    pub(super) fn failure(&self) -> Option<&DatabaseError> {
+    pub(crate) fn failure(&self) -> Option<&DatabaseError> {
         self.failure.as_ref()
     }
 
@@ -167,29 +167,47 @@ impl<'c> Tx<'c> {
         Self { connection, raised: Raised::default(), hooks: Vec::new(), depth: 0 }
     }
 
-    /// Runs `work` in a savepoint: when it fails nothing of it stays, and the transaction goes on.
+    /// Runs `work` in a savepoint: when it fails nothing of it stays, and the transaction goes on, unless it was the
+    /// engine that failed.
     pub fn savepoint<T, E: From<DatabaseError>>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
+        if let Some(error) = self.connection.failure.clone() {
+            // Somebody swallowed an error: nothing that follows may be kept.
+            return Err(error.into());
+        }
         self.depth += 1;
-        let name = format!("inner_{}", self.depth);
+        let result = self.in_savepoint(&format!("inner_{}", self.depth), work);
+        self.depth -= 1;
+        result
+    }
+
+    fn in_savepoint<T, E: From<DatabaseError>>(
+        &mut self,
+        name: &str,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         let (raised, hooks) = (self.raised, self.hooks.len());
         self.batch(&format!("SAVEPOINT {name}"))?;
         let result = work(self);
         if result.is_ok() && self.failure.is_none() {
             self.batch(&format!("RELEASE SAVEPOINT {name}"))?;
-        } else {
-            self.batch(&format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))?;
-            self.raised = raised;
-            self.hooks.truncate(hooks);
-            let swallowed = self.connection.failure.take();
-            if let (Ok(_), Some(error)) = (&result, swallowed) {
-                return Err(error.into());
-            }
+            return result;
         }
-        self.depth -= 1;
-        result
+        self.raised = raised;
+        self.hooks.truncate(hooks);
+        let undone = self.batch(&format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"));
+        let failure = self.connection.failure.take();
+        if let Some(engine) = failure.iter().find(|error| error.is_engine_failure()) {
+            // That was not the statement's fault, so the whole transaction has failed and may be run again.
+            self.connection.failure = Some(engine.clone());
+        }
+        match (result, failure, undone) {
+            (Ok(_), Some(swallowed), _) => Err(swallowed.into()),
+            (Ok(_), None, Err(lost)) => Err(lost.into()),
+            (result, ..) => result,
+        }
     }
 
     /// Announces something to this node once the transaction is committed.

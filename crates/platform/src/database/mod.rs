@@ -21,6 +21,7 @@ pub use signals::{Signal, Signals};
 pub use value::{Column, Row, Value, placeholders};
 
 use self::{postgres::PostgresPool, sqlite::SqliteDatabase, work::queued};
+use crate::events::LogService;
 
 /// Values to bind to `$1`, `$2`, … of a statement.
 #[macro_export]
@@ -76,6 +77,7 @@ impl std::fmt::Debug for PostgresConfig {
 pub struct Database {
     engine: Arc<EngineHandle>,
     signals: Arc<Signals>,
+    log: Arc<LogService>,
 }
 
 enum EngineHandle {
@@ -97,7 +99,7 @@ impl Database {
                 EngineHandle::Postgres(PostgresPool::open(postgres, Arc::clone(&signals))?)
             }
         };
-        Ok(Self { engine: Arc::new(engine), signals })
+        Ok(Self { engine: Arc::new(engine), signals, log: Arc::default() })
     }
 
     /// Which engine this is, where SQL must differ.
@@ -111,6 +113,19 @@ impl Database {
     /// What commits on this node announce.
     pub fn signals(&self) -> &Arc<Signals> {
         &self.signals
+    }
+
+    /// What follows the event log on this handle.
+    pub(crate) fn log(&self) -> &LogService {
+        &self.log
+    }
+
+    /// How to reach the server, for those who need a connection of their own.
+    pub(crate) fn postgres_settings(&self) -> Option<&::postgres::Config> {
+        match &*self.engine {
+            EngineHandle::Sqlite(_) => None,
+            EngineHandle::Postgres(pool) => Some(pool.settings()),
+        }
     }
 
     /// Runs one transaction and resolves after its COMMIT.

@@ -25,6 +25,7 @@ const MOST_STATEMENTS: usize = 512;
 
 pub(super) struct PostgresPool {
     queue: Sender<Task>,
+    settings: Config,
 }
 
 enum Task {
@@ -51,7 +52,11 @@ impl PostgresPool {
                 .spawn(move || worker.run(&tasks))
                 .map_err(|error| DatabaseError::Unavailable(error.to_string()))?;
         }
-        Ok(Self { queue })
+        Ok(Self { queue, settings })
+    }
+
+    pub(super) fn settings(&self) -> &Config {
+        &self.settings
     }
 
     pub(super) fn write(&self, work: Box<dyn Work>) -> Result<(), DatabaseError> {

@@ -5,8 +5,21 @@
 
 mod error;
 mod follower;
+mod followers;
 mod log;
+mod place;
+mod pursuit;
+mod retention;
+mod sequencer;
+mod service;
+mod tail;
 
 pub use error::HandlerError;
 pub use follower::{Follower, StartAt};
-pub use log::{Event, EventId, Filter, NoOffset, Offset, StoredEvent, append, head, read_after};
+pub use followers::{Followers, FollowersHandle};
+pub use log::{Event, EventId, Filter, LoggedEvent, NoOffset, Offset, StoredEvent, append, head, read_after};
+pub use place::{FollowerState, ParkedEvent, followers, parked, retry_parked};
+pub use retention::{PruneEvents, prune};
+pub(crate) use service::LogService;
+pub use service::settle;
+pub use tail::Tail;

@@ -1,0 +1,58 @@
+//! Hearing the log live, without a place of one's own.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{task::JoinHandle, time::timeout};
+
+use super::{Filter, StoredEvent, head, read_after, sequencer::LogThreads};
+use crate::database::{Database, DatabaseError, Signal};
+
+/// Events handed over at once at most.
+const BATCH: u32 = 500;
+/// How often the log is looked at although nobody rang.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Hears every event of the log from now on, in `pos` order, on this node only and for as long as it lives.
+pub struct Tail {
+    task: JoinHandle<()>,
+    _threads: Option<Arc<LogThreads>>,
+}
+
+impl Tail {
+    /// Starts at the head; `hear` gets what follows, some events at a time, and must not block.
+    pub async fn start(
+        database: &Database,
+        hear: impl Fn(&[StoredEvent]) + Send + Sync + 'static,
+    ) -> Result<Self, DatabaseError> {
+        let threads = database.log().threads(database)?;
+        let from = database.read(head).await?.pos;
+        let task = tokio::spawn(follow(database.clone(), from, hear));
+        Ok(Self { task, _threads: threads })
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn follow(database: Database, from: i64, hear: impl Fn(&[StoredEvent]) + Send + Sync) {
+    let mut bell = database.signals().listen(Signal::Events);
+    let mut pos = from;
+    loop {
+        bell.mark_unchanged();
+        match database.read(move |c| read_after(c, pos, Filter::default(), BATCH)).await {
+            Ok(events) => {
+                if let Some(last) = events.last() {
+                    pos = last.pos;
+                    hear(&events);
+                    continue;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the tail of the event log waits for the database"),
+        }
+        // Woken by the bell or by the time, it looks again either way.
+        let _ = timeout(POLL, bell.changed()).await;
+    }
+}
