@@ -46,9 +46,7 @@ pub(crate) async fn read_json(
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large(limit)),
-        Err(_) => {
-            Err(Problem(Refusal::malformed("INCOMPLETE_BODY", "The body of the request ended early.")))
-        }
+        Err(_) => Err(Problem(Refusal::malformed("INCOMPLETE_BODY", "The body of the request ended early."))),
     }
 }
 
@@ -101,7 +99,7 @@ fn missing_field(error: &serde_json::Error) -> Option<String> {
     rest.split('`').next().map(str::to_owned)
 }
 
-/// serde_json's sentence without the line and column, which mean nothing in a one-line body.
+/// `serde_json`'s sentence without the line and column, which mean nothing in a one-line body.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()
@@ -127,7 +125,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathPar
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(value)) => Ok(Self(value)),
-            Err(_) => Err(Problem(Refusal::malformed("INVALID_ID", "The address holds an id that cannot be read."))),
+            Err(_) => {
+                Err(Problem(Refusal::malformed("INVALID_ID", "The address holds an id that cannot be read.")))
+            }
         }
     }
 }

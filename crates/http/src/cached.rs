@@ -16,7 +16,10 @@ use sha2::{Digest, Sha256};
 use stoa_kernel::Actor;
 use stoa_platform::cache::{Cached, Entry, FillGuard, Lookup};
 
-use crate::{context::RequestContext, reply::{ListShape, Reply}};
+use crate::{
+    context::RequestContext,
+    reply::{ListShape, Reply},
+};
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 /// Longer queries are not worth a place in the cache.
@@ -69,10 +72,10 @@ fn key(rule: &CacheRule, request: &Request) -> Option<(RequestContext, String)> 
     let _ = write!(key, "{}|{}|{visibility}|{path}?", rule.prefix, context.version().name());
     let mut pairs: Vec<&str> = query.split('&').collect();
     pairs.sort_unstable();
-    pairs.iter().for_each(|pair| {
+    for pair in pairs {
         key.push_str(pair);
         key.push('&');
-    });
+    }
     Some((context.clone(), key))
 }
 
@@ -90,7 +93,12 @@ fn marked(reply: Reply, found: &'static str) -> Response {
     response
 }
 
-async fn fill(rule: CacheRule, context: &RequestContext, guard: FillGuard, mut response: Response) -> Response {
+async fn fill(
+    rule: CacheRule,
+    context: &RequestContext,
+    guard: FillGuard,
+    mut response: Response,
+) -> Response {
     let kept = response.extensions_mut().remove::<Reply>();
     let Some(mut reply) = kept else { return response };
     if reply.status != StatusCode::OK || reply.tags.is_empty() {

@@ -42,9 +42,8 @@ impl Documents {
 /// `/api/openapi.json` and the interactive page `/api/docs`, which loads nothing from elsewhere.
 pub fn documentation(documents: &Documents) -> Router {
     let texts = Arc::new((documents.v1.to_string(), documents.v2.to_string()));
-    let config = Arc::new(
-        Config::from("/api/openapi.json").try_it_out_enabled(true).display_request_duration(true),
-    );
+    let config =
+        Arc::new(Config::from("/api/openapi.json").try_it_out_enabled(true).display_request_duration(true));
     Router::new()
         .route(
             "/api/openapi.json",
@@ -58,18 +57,24 @@ pub fn documentation(documents: &Documents) -> Router {
         )
         .route("/api/docs", get(|| async { Redirect::permanent("/api/docs/") }))
         .route("/api/docs/errors", get(|| async { Html(include_str!("../../../docs/errors.html")) }))
-        .route("/api/docs/", get({
-            let config = Arc::clone(&config);
-            move || page("index.html".into(), Arc::clone(&config))
-        }))
-        .route("/api/docs/{*file}", get(move |Path(file): Path<String>| page(file, Arc::clone(&config))))
+        .route(
+            "/api/docs/",
+            get({
+                let config = Arc::clone(&config);
+                move || async move { page("index.html", Arc::clone(&config)) }
+            }),
+        )
+        .route(
+            "/api/docs/{*file}",
+            get(move |Path(file): Path<String>| async move { page(&file, Arc::clone(&config)) }),
+        )
 }
 
 /// The page runs its own scripts and styles only.
-async fn page(file: String, config: Arc<Config<'static>>) -> Response {
+fn page(file: &str, config: Arc<Config<'static>>) -> Response {
     const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                           img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-ancestors 'none'";
-    match serve(&file, config) {
+    match serve(file, config) {
         Ok(Some(found)) => {
             let mut response = Bytes::from(found.bytes.into_owned()).into_response();
             let headers = response.headers_mut();
@@ -107,10 +112,13 @@ fn of_version(mut document: Value, version: ApiVersion, server: &str) -> Value {
         insert_components(&mut document, version);
     }
     if let Some(components) = document.get_mut("components").and_then(Value::as_object_mut) {
-        components.insert("securitySchemes".into(), json!({
-            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-            "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-        }));
+        components.insert(
+            "securitySchemes".into(),
+            json!({
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            }),
+        );
     }
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     for (_, operations) in paths.into_iter().flatten() {
@@ -211,15 +219,19 @@ fn meta_schema(is_list: bool) -> Value {
             "requestId": {"type": "string"},
         },
     });
-    if is_list {
-        meta["properties"]["pagination"] = json!({
-            "type": "object",
-            "required": ["limit", "nextCursor"],
-            "properties": {
-                "limit": {"type": "integer"}, "nextCursor": {"type": ["string", "null"]},
-                "page": {"type": "integer"}, "size": {"type": "integer"}, "total": {"type": "integer"},
-            },
-        });
+    let properties = meta.get_mut("properties").and_then(Value::as_object_mut);
+    if let (true, Some(properties)) = (is_list, properties) {
+        properties.insert(
+            "pagination".into(),
+            json!({
+                "type": "object",
+                "required": ["limit", "nextCursor"],
+                "properties": {
+                    "limit": {"type": "integer"}, "nextCursor": {"type": ["string", "null"]},
+                    "page": {"type": "integer"}, "size": {"type": "integer"}, "total": {"type": "integer"},
+                },
+            }),
+        );
     }
     meta
 }

@@ -50,7 +50,9 @@ impl Edge {
         platform: &stoa_platform::Platform,
     ) -> Self {
         let router = router
-            .fallback(|| async { Problem(Refusal::not_found("NOT_FOUND", "There is nothing at this address.")) })
+            .fallback(|| async {
+                Problem(Refusal::not_found("NOT_FOUND", "There is nothing at this address."))
+            })
             .method_not_allowed_fallback(|| async {
                 Problem(Refusal::new(
                     RefusalKind::MethodNotAllowed,
@@ -95,7 +97,7 @@ impl Edge {
             version,
             method: &method,
             if_none_match: if_none_match.as_ref(),
-            request_id: &request_id,
+            id: &request_id,
             now,
         };
         let mut response = rendered(response, &details);
@@ -201,12 +203,10 @@ async fn answer(router: Router, request: Request, context: RequestContext, limit
     let mut response = match handled {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
-        Err(_) => Problem(Refusal::new(
-            RefusalKind::Timeout,
-            "REQUEST_TIMEOUT",
-            "The request took too long.",
-        ))
-        .into_response(),
+        Err(_) => {
+            Problem(Refusal::new(RefusalKind::Timeout, "REQUEST_TIMEOUT", "The request took too long."))
+                .into_response()
+        }
     };
     drop(context);
     if let Some(standing) = standing
@@ -257,13 +257,12 @@ fn keep_headers(mut rendered: Response, raw: Response) -> Response {
 fn finish_headers(response: &mut Response, details: &render::Request<'_>, versioned: bool, https: bool) {
     let status = response.status();
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(details.request_id.as_bytes())) {
+    if let Ok(id) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(details.id.as_bytes())) {
         headers.insert(REQUEST_ID, id);
     }
     if versioned {
         headers.insert(API_VERSION, HeaderValue::from_static(details.version.name()));
-        headers
-            .append(header::VARY, HeaderValue::from_static("API-Version, Authorization, X-API-Key"));
+        headers.append(header::VARY, HeaderValue::from_static("API-Version, Authorization, X-API-Key"));
         if status != StatusCode::NOT_MODIFIED {
             headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         }

@@ -32,7 +32,7 @@ use crate::{
 pub const IDEMPOTENCY_MIGRATION: Migration =
     Migration::shared(3, "idempotency", include_str!("../../../migrations/0003_idempotency.sql"));
 
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+const KEPT: Duration = Duration::from_hours(24);
 /// How long a request counts as running; a retry after that resumes it.
 const LEASE: Duration = Duration::from_secs(30);
 const LONGEST_KEY: usize = 255;
@@ -100,7 +100,7 @@ pub enum Begun {
     /// After an earlier try that stopped on its way; the recovery point says how far it came.
     Resume(String),
     /// It is done already: this was the answer.
-    Replay(Reply),
+    Replay(Box<Reply>),
 }
 
 struct Kept {
@@ -148,8 +148,11 @@ impl Once {
         let now = clock.now();
         let done = database
             .write(move |tx| {
-                match self.begin(tx, now).map_err(|refusal| refusal.map_or_else(Stopped::Database, Stopped::Refused))? {
-                    Begun::Replay(reply) => return Err(Stopped::Replay(Box::new(reply))),
+                match self
+                    .begin(tx, now)
+                    .map_err(|refusal| refusal.map_or_else(Stopped::Database, Stopped::Refused))?
+                {
+                    Begun::Replay(reply) => return Err(Stopped::Replay(reply)),
                     Begun::Fresh | Begun::Resume(_) => {}
                 }
                 let reply = work(tx).map_err(Stopped::Work)?;
@@ -184,7 +187,7 @@ impl Once {
             )));
         }
         if kept.done {
-            return Ok(Begun::Replay(kept.answer.into_reply()));
+            return Ok(Begun::Replay(Box::new(kept.answer.into_reply())));
         }
         if kept.lease_until > now {
             return Err(BeginError::Refused(still_running()));
@@ -196,11 +199,10 @@ impl Once {
     /// Notes how far the request has come, in the transaction that brought it there.
     pub fn mark(&self, tx: &mut Tx<'_>, recovery: &str) -> Result<(), DatabaseError> {
         let Some(record) = &self.0 else { return Ok(()) };
-        tx.execute("UPDATE idempotency_keys SET recovery = $3 WHERE scope = $1 AND key = $2", params![
-            &record.scope,
-            &record.key,
-            recovery
-        ])?;
+        tx.execute(
+            "UPDATE idempotency_keys SET recovery = $3 WHERE scope = $1 AND key = $2",
+            params![&record.scope, &record.key, recovery],
+        )?;
         Ok(())
     }
 
@@ -228,10 +230,10 @@ impl Once {
     /// Frees the key after a refusal, in the transaction that undoes the effect.
     pub fn forget(&self, tx: &mut Tx<'_>) -> Result<(), DatabaseError> {
         let Some(record) = &self.0 else { return Ok(()) };
-        tx.execute("DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2", params![
-            &record.scope,
-            &record.key
-        ])?;
+        tx.execute(
+            "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2",
+            params![&record.scope, &record.key],
+        )?;
         Ok(())
     }
 }
@@ -271,18 +273,20 @@ impl From<BeginError> for Refusal {
 }
 
 fn still_running() -> Refusal {
-    Refusal::conflict("IDEMPOTENCY_IN_PROGRESS", "The first request with this Idempotency-Key is still running.")
-        .with_retry_after(Duration::from_secs(1))
+    Refusal::conflict(
+        "IDEMPOTENCY_IN_PROGRESS",
+        "The first request with this Idempotency-Key is still running.",
+    )
+    .with_retry_after(Duration::from_secs(1))
 }
 
 impl Record {
     /// Claims the key; false when it is taken and not yet expired.
     fn insert(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<bool, DatabaseError> {
-        tx.execute("DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND expires_at <= $3", params![
-            &self.scope,
-            &self.key,
-            now
-        ])?;
+        tx.execute(
+            "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND expires_at <= $3",
+            params![&self.scope, &self.key, now],
+        )?;
         let inserted = tx.execute(
             "INSERT INTO idempotency_keys (scope, key, fingerprint, done, lease_until, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (scope, key) DO NOTHING",
@@ -317,11 +321,10 @@ impl Record {
     }
 
     fn renew_lease(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<(), DatabaseError> {
-        tx.execute("UPDATE idempotency_keys SET lease_until = $3 WHERE scope = $1 AND key = $2", params![
-            &self.scope,
-            &self.key,
-            now + LEASE
-        ])?;
+        tx.execute(
+            "UPDATE idempotency_keys SET lease_until = $3 WHERE scope = $1 AND key = $2",
+            params![&self.scope, &self.key, now + LEASE],
+        )?;
         Ok(())
     }
 }
@@ -352,7 +355,7 @@ impl Job for PruneIdempotencyKeys {
 /// The module that keeps answers and forgets them.
 pub fn idempotency_module(platform: &Platform) -> Module {
     let (database, clock) = (platform.database.clone(), platform.clock.clone());
-    let prune = Handler::of::<PruneIdempotencyKeys, _, _>(move |_, _| {
+    let prune = Handler::of::<PruneIdempotencyKeys>(move |_, _| {
         let (database, now) = (database.clone(), clock.now());
         async move {
             database

@@ -26,7 +26,9 @@ pub use cached::{CacheRule, cached};
 pub use context::{Authenticator, Caller, Credentials, RequestContext};
 pub use documents::{Documents, documentation};
 pub use edge::Edge;
-pub use idempotency::{BeginError, Begun, IDEMPOTENCY_MIGRATION, Idempotent, Once, PruneIdempotencyKeys, idempotency_module};
+pub use idempotency::{
+    BeginError, Begun, IDEMPOTENCY_MIGRATION, Idempotent, Once, PruneIdempotencyKeys, idempotency_module,
+};
 pub use limited::{LimitKey, limited};
 pub use list::{ListParameters, ListQuery, foreign_cursor};
 pub use module::Module;

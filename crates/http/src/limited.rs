@@ -89,7 +89,10 @@ pub(crate) fn write_headers(headers: &mut HeaderMap, standing: &Standing) {
             headers.insert(HeaderName::from_static(name), value);
         }
     };
-    insert("ratelimit-policy", format_args!("\"{}\";q={};w={}", policy.name, decision.limit, policy.window.as_secs()));
+    insert(
+        "ratelimit-policy",
+        format_args!("\"{}\";q={};w={}", policy.name, decision.limit, policy.window.as_secs()),
+    );
     insert("ratelimit", format_args!("\"{}\";r={};t={reset}", policy.name, decision.remaining));
     insert("x-ratelimit-limit", format_args!("{}", decision.limit));
     insert("x-ratelimit-remaining", format_args!("{}", decision.remaining));

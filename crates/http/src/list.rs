@@ -58,8 +58,9 @@ impl ListQuery {
         };
         let found = keys.iter().find(|(known, _)| known == name);
         let known: Vec<_> = keys.iter().map(|(known, _)| *known).collect();
-        let (_, key) = found
-            .ok_or_else(|| query_problem("sortBy".into(), format!("it must be one of {}", known.join(", "))))?;
+        let (_, key) = found.ok_or_else(|| {
+            query_problem("sortBy".into(), format!("it must be one of {}", known.join(", ")))
+        })?;
         Ok((*key, self.sort_order.unwrap_or_default()))
     }
 
@@ -118,7 +119,8 @@ mod tests {
 
     fn asked(query: &str) -> Result<ListQuery, String> {
         let uri: axum::http::Uri = format!("/x?{query}").parse().unwrap();
-        let given = axum::extract::Query::<ListParameters>::try_from_uri(&uri).map_err(|error| error.body_text())?;
+        let given =
+            axum::extract::Query::<ListParameters>::try_from_uri(&uri).map_err(|error| error.body_text())?;
         ListQuery::checked(given.0).map_err(|problem| problem.0.fields[0].field.to_string())
     }
 

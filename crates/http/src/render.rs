@@ -22,7 +22,7 @@ pub(crate) struct Request<'r> {
     pub(crate) version: ApiVersion,
     pub(crate) method: &'r Method,
     pub(crate) if_none_match: Option<&'r HeaderValue>,
-    pub(crate) request_id: &'r str,
+    pub(crate) id: &'r str,
     pub(crate) now: Timestamp,
 }
 
@@ -130,7 +130,7 @@ impl<'m> Meta<'m> {
         Self {
             version: request.version.name(),
             timestamp: request.now,
-            request_id: request.request_id,
+            request_id: request.id,
             pagination: list.map(|list| Pagination { limit: list.limit, fields: ListFields::of(list) }),
         }
     }
@@ -180,7 +180,7 @@ fn problem(refusal: &Refusal, status: StatusCode, request: &Request<'_>) -> Vec<
         detail: &refusal.detail,
         code: refusal.code,
         errors: &refusal.fields,
-        request_id: request.request_id,
+        request_id: request.id,
     });
     if !refusal.facts.is_empty() {
         body.pop();

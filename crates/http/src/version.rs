@@ -36,7 +36,10 @@ impl ApiVersion {
                 "UNKNOWN_API_VERSION",
                 "Version v0 exists only at its own paths without /api; use v1 or v2 here.",
             )),
-            _ => Err(Refusal::malformed("UNKNOWN_API_VERSION", "This API version is unknown; known are v1 and v2.")),
+            _ => Err(Refusal::malformed(
+                "UNKNOWN_API_VERSION",
+                "This API version is unknown; known are v1 and v2.",
+            )),
         }
     }
 }
@@ -59,7 +62,10 @@ pub(crate) fn select(
     };
     if let Some((name, resource)) = version_segment(rest) {
         let version = ApiVersion::parse(name)?;
-        return Ok(Some(Selected { version, uri: Some(rewritten(uri, &format!("/api{resource}"), uri.query())?) }));
+        return Ok(Some(Selected {
+            version,
+            uri: Some(rewritten(uri, &format!("/api{resource}"), uri.query())?),
+        }));
     }
     let asked_in_query = uri.query().and_then(version_parameter);
     let stripped = match asked_in_query {
