@@ -56,7 +56,7 @@ install_packages() {
   say "installing ${packages[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  apt-get install -y -qq --no-install-recommends "${packages[@]}"
+  apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 }
 
 # The exact versions of schemathesis and all below it are in test-requirements.txt; another text, another folder.
