@@ -7,14 +7,16 @@ use stoa_kernel::{Clock, Random};
 use super::{Job, JobId};
 use crate::Occasion;
 
+/// A handler's run, on its way to an end.
 type Outcome = Pin<Box<dyn Future<Output = Result<(), JobFailure>> + Send>>;
+type RunPayload = dyn Fn(&str, JobContext) -> Outcome + Send + Sync;
 
 /// Runs the jobs of one kind.
 #[derive(Clone)]
 pub struct Handler {
     pub(super) queue: &'static str,
     pub(super) kind: &'static str,
-    pub(super) run: Arc<dyn Fn(&str, JobContext) -> Outcome + Send + Sync>,
+    pub(super) run: Arc<RunPayload>,
 }
 
 impl Handler {
@@ -118,7 +120,8 @@ impl<E: Error> From<E> for JobFailure {
         let mut reason = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
-            reason += &format!(": {error}");
+            reason.push_str(": ");
+            reason.push_str(&error.to_string());
             cause = error.source();
         }
         Self::new(reason)

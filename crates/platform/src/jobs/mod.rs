@@ -4,12 +4,15 @@
 //! a schedule queues its job once for the whole cluster.
 
 mod handler;
+mod run;
 mod schedule;
 mod store;
+mod worker;
 
-pub use handler::{Handler, JobContext, JobFailure};
-pub use schedule::Schedule;
+pub use handler::{Handler, JobContext, JobFailure, Run};
+pub use schedule::{Schedule, StartError, run_schedules};
 pub use store::{DeadLetter, JobId, JobRow, dead_letters, enqueue, enqueue_at, retry, waiting};
+pub use worker::{WorkerSettings, Workers, WorkersHandle, run_due};
 
 use serde::{Serialize, de::DeserializeOwned};
 

@@ -3,10 +3,12 @@
 use serde::Serialize;
 use stoa_kernel::{Cursor, CursorValue, Id, Page, PageRequest, Timestamp};
 
+use uuid::Uuid;
+
 use super::Job;
 use crate::{
     Occasion,
-    database::{Connection, DatabaseError, Row, Signal, Tx},
+    database::{Connection, DatabaseError, Engine, Row, Signal, Tx, Value, placeholders},
     params,
 };
 
@@ -140,4 +142,128 @@ pub fn retry(tx: &mut Tx<'_>, occasion: &Occasion, id: JobId) -> Result<bool, Da
     )?;
     tx.raise(Signal::Jobs);
     Ok(revived > 0)
+}
+
+/// A job in the hands of a worker, until its lease ends.
+#[derive(Clone, Debug)]
+pub(super) struct Claimed {
+    pub(super) id: JobId,
+    pub(super) kind: String,
+    pub(super) payload: String,
+    /// The attempt this is, from 1.
+    pub(super) attempt: u32,
+    pub(super) max_attempts: u32,
+    /// Proves the lease.
+    pub(super) lease: Uuid,
+}
+
+/// The jobs somebody wants to run.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) queue: &'static str,
+    pub(super) kinds: Vec<&'static str>,
+}
+
+impl Wanted {
+    /// Those due at `$2` in queue `$1` and free; kinds are numbered from `$from`.
+    fn due(&self, from: usize) -> String {
+        format!(
+            "SELECT id FROM jobs WHERE queue = $1 AND dead_at IS NULL AND run_at <= $2
+             AND (locked_until IS NULL OR locked_until <= $2) AND kind IN ({})",
+            placeholders(from, self.kinds.len())
+        )
+    }
+
+    fn kind_values(&self) -> impl Iterator<Item = Value<'_>> {
+        self.kinds.iter().map(|kind| Value::from(*kind))
+    }
+
+    /// Whether any is due.
+    pub(super) fn any_due(
+        &self,
+        connection: &mut Connection<'_>,
+        now: Timestamp,
+    ) -> Result<bool, DatabaseError> {
+        let mut values = params![self.queue, now].to_vec();
+        values.extend(self.kind_values());
+        Ok(connection.find(&(self.due(3) + " LIMIT 1"), &values, |row| row.read::<Uuid>())?.is_some())
+    }
+
+    /// Takes up to `most` that are due, the longest due first, on a lease until `until`. The attempt counts from here.
+    pub(super) fn claim(
+        &self,
+        tx: &mut Tx<'_>,
+        most: u32,
+        now: Timestamp,
+        until: Timestamp,
+        lease: Uuid,
+    ) -> Result<Vec<Claimed>, DatabaseError> {
+        let lock = if tx.engine() == Engine::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
+        let sql = format!(
+            "WITH due AS MATERIALIZED ({} ORDER BY run_at, id LIMIT $3 {lock})
+             UPDATE jobs SET locked_until = $4, locked_by = $5, attempts = attempts + 1
+             WHERE id IN (SELECT id FROM due)
+             RETURNING id, kind, payload, attempts, max_attempts",
+            self.due(6)
+        );
+        let mut values = params![self.queue, now, most, until, lease].to_vec();
+        values.extend(self.kind_values());
+        tx.query(&sql, &values, |row| {
+            Ok(Claimed {
+                id: row.read()?,
+                kind: row.read()?,
+                payload: row.read()?,
+                attempt: row.read()?,
+                max_attempts: row.read()?,
+                lease,
+            })
+        })
+    }
+}
+
+/// Prolongs the lease; false when it was lost to another worker.
+pub(super) fn extend(tx: &mut Tx<'_>, job: &Claimed, until: Timestamp) -> Result<bool, DatabaseError> {
+    let extended = tx.execute(
+        "UPDATE jobs SET locked_until = $3 WHERE id = $1 AND locked_by = $2",
+        params![job.id, job.lease, until],
+    )?;
+    Ok(extended == 1)
+}
+
+/// Forgets a job that is done; false when its lease was lost.
+pub(super) fn finish(tx: &mut Tx<'_>, job: &Claimed) -> Result<bool, DatabaseError> {
+    let finished =
+        tx.execute("DELETE FROM jobs WHERE id = $1 AND locked_by = $2", params![job.id, job.lease])?;
+    Ok(finished == 1)
+}
+
+/// Puts a failed job back, to be tried at `run_at`.
+pub(super) fn put_back(
+    tx: &mut Tx<'_>,
+    job: &Claimed,
+    reason: &str,
+    run_at: Timestamp,
+) -> Result<bool, DatabaseError> {
+    let put_back = tx.execute(
+        "UPDATE jobs SET run_at = $3, last_error = $4, locked_until = NULL, locked_by = NULL
+         WHERE id = $1 AND locked_by = $2",
+        params![job.id, job.lease, run_at, reason],
+    )?;
+    tx.raise(Signal::Jobs);
+    Ok(put_back == 1)
+}
+
+/// Makes a job a dead letter.
+pub(super) fn bury(
+    tx: &mut Tx<'_>,
+    job: &Claimed,
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool, DatabaseError> {
+    let buried = tx.execute(
+        "UPDATE jobs SET dead_at = $3, last_error = $4, attempts = $5, locked_until = NULL, locked_by = NULL
+         WHERE id = $1 AND locked_by = $2",
+        params![job.id, job.lease, now, reason, job.attempt.min(job.max_attempts)],
+    )?;
+    Ok(buried == 1)
 }
