@@ -69,8 +69,9 @@ impl Workers {
         for (queue, handlers) in by_queue(&handlers) {
             let slots =
                 settings.concurrency.get(queue).copied().unwrap_or(settings.default_concurrency).max(1);
-            tasks
-                .spawn(Queue { bench: bench.clone(), queue, handlers, slots, stop: stopped.clone() }.serve());
+            tasks.spawn(
+                QueueWorker { bench: bench.clone(), queue, handlers, slots, stop: stopped.clone() }.serve(),
+            );
         }
         if !schedules.is_empty() {
             tasks.spawn(tick(bench, schedules, stopped));
