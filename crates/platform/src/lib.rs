@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod limits;
 pub mod mail;
 pub mod occasion;
+mod prehashed;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -5,13 +5,13 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use parking_lot::RwLock;
 
 use super::Tag;
+use crate::prehashed::Prehashed;
 
 /// How many invalidations there had been at some moment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Generations {
 struct Stamps {
     /// Everything begun before this one is invalid, whatever its tags.
     floor: u64,
-    by_tag: HashMap<Tag, u64, BuildHasherDefault<AsItIs>>,
+    by_tag: HashMap<Tag, u64, Prehashed>,
 }
 
 impl Generations {
@@ -66,26 +66,6 @@ impl Generations {
     #[cfg(test)]
     fn tags(&self) -> usize {
         self.stamps.read().by_tag.len()
-    }
-}
-
-/// Tags are hashes already.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

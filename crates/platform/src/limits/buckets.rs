@@ -5,13 +5,14 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
+    hash::{BuildHasher, RandomState},
 };
 
 use parking_lot::Mutex;
 use stoa_kernel::Timestamp;
 
 use super::{Decision, Policy, gcra};
+use crate::prehashed::Prehashed;
 
 /// Enough that threads seldom meet on a lock held for some tens of nanoseconds.
 const SHARDS: usize = 64;
@@ -23,7 +24,7 @@ pub(super) struct Buckets {
 }
 
 /// When the debt of each key will be paid, in nanoseconds since the epoch.
-type Shard = HashMap<u64, u64, BuildHasherDefault<AsItIs>>;
+type Shard = HashMap<u64, u64, Prehashed>;
 
 impl Buckets {
     pub(super) fn new(max_keys: usize) -> Self {
@@ -84,24 +85,4 @@ fn forget_least(shard: &mut Shard, count: usize) {
         left -= usize::from(forget);
         !forget
     });
-}
-
-/// Keys are hashes already.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }

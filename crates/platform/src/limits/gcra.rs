@@ -47,18 +47,30 @@ mod tests {
         Policy { name: "test", max, window }
     }
 
-    #[test]
-    fn an_odd_share_of_the_window_never_allows_one_too_many() {
-        let policy = policy(7, Duration::from_secs(1));
+    fn allowed(policy: &Policy, attempts: impl Iterator<Item = u64>) -> u32 {
         let (mut paid_at, mut allowed) = (0, 0);
-        // Attempts at every microsecond within ten windows.
-        for now in (NOW..NOW + 10_000_000_000).step_by(1_000) {
-            if let (Some(next), _) = decide(&policy, paid_at, now) {
+        for now in attempts {
+            if let (Some(next), _) = decide(policy, paid_at, now) {
                 paid_at = next;
                 allowed += 1;
             }
         }
-        assert_eq!(allowed, 7 + 69, "the burst, and one every seventh of a second before the end");
+        allowed
+    }
+
+    #[test]
+    fn an_odd_share_of_the_window_never_allows_one_too_many() {
+        let ten_windows = (NOW..NOW + 10_000_000_000).step_by(1_000);
+        let seven = policy(7, Duration::from_secs(1));
+        assert_eq!(
+            allowed(&seven, ten_windows),
+            7 + 69,
+            "the burst, and one after each seventh but the last"
+        );
+
+        // A third of ten nanoseconds is three and a bit: the third one comes back after the window, not within.
+        let (three, at_once) = (policy(3, Duration::from_nanos(10)), std::iter::repeat_n(NOW, 3));
+        assert_eq!(allowed(&three, at_once.chain(NOW..NOW + 10)), 3 + 2);
     }
 
     #[test]

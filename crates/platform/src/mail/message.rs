@@ -68,9 +68,6 @@ pub(super) fn sender(text: &str) -> Result<Mailbox, MailError> {
     let bad = || MailError::BadAddress(text.to_owned());
     let parsed: Mailbox = text.parse().map_err(|_| bad())?;
     let email = deliverable(parsed.email.as_ref()).ok_or_else(bad)?;
-    if text.contains(char::is_control) {
-        return Err(bad());
-    }
     Ok(Mailbox::new(parsed.name, email))
 }
 
