@@ -24,7 +24,7 @@ use crate::{
     client::client_address,
     context::{Authenticator, Credentials, Inner, RequestContext, Shared, too_many},
     limited::{self, Standing},
-    problem::Problem,
+    problem::{Problem, method_not_allowed},
     render,
     reply::Reply,
     settings::HttpSettings,
@@ -53,13 +53,7 @@ impl Edge {
             .fallback(|| async {
                 Problem(Refusal::not_found("NOT_FOUND", "There is nothing at this address."))
             })
-            .method_not_allowed_fallback(|| async {
-                Problem(Refusal::new(
-                    RefusalKind::MethodNotAllowed,
-                    "METHOD_NOT_ALLOWED",
-                    "This address does not take this method.",
-                ))
-            })
+            .method_not_allowed_fallback(method_not_allowed)
             .layer(CatchPanicLayer::custom(|_| {
                 Problem(Refusal::internal("a handler panicked")).into_response()
             }));

@@ -19,6 +19,15 @@ impl<E: Into<Refusal>> From<E> for Problem {
     }
 }
 
+/// What an address answers to a method it does not take.
+pub(crate) async fn method_not_allowed() -> Problem {
+    Problem(Refusal::new(
+        RefusalKind::MethodNotAllowed,
+        "METHOD_NOT_ALLOWED",
+        "This address does not take this method.",
+    ))
+}
+
 /// The status of each kind of refusal; the one place that knows.
 pub(crate) const fn status(kind: RefusalKind) -> StatusCode {
     match kind {

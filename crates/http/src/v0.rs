@@ -9,7 +9,11 @@ use axum::{
 };
 use stoa_kernel::{Refusal, RefusalKind, Timestamp};
 
-use crate::{context::RequestContext, problem::Problem, version::ApiVersion};
+use crate::{
+    context::RequestContext,
+    problem::{Problem, method_not_allowed},
+    version::ApiVersion,
+};
 
 /// When v0 was deprecated (2026-01-01), as `Deprecation` (RFC 9745) wants it.
 const DEPRECATED_SINCE: &str = "@1767225600";
@@ -18,7 +22,8 @@ const SUCCESSOR: &str = "</api/docs>; rel=\"successor-version\"";
 
 /// Marks routes as the v0 surface.
 pub fn deprecated_surface(routes: Router) -> Router {
-    routes.layer(from_fn(deprecated))
+    // Without a fallback of their own, refused methods would not pass the layer.
+    routes.method_not_allowed_fallback(method_not_allowed).layer(from_fn(deprecated))
 }
 
 async fn deprecated(request: Request, next: Next) -> Response {

@@ -1,1 +1,13 @@
-//! Placeholder.
+//! Stoa as a library: settings, wiring and the running node. The binary `stoa` is a thin command line over it, and an
+//! embedder starts from the same parts.
+//!
+//! The only crate that knows every other.
+
+pub mod app;
+pub mod health;
+pub mod serve;
+pub mod settings;
+pub mod wiring;
+
+pub use app::{App, StartError};
+pub use settings::Settings;

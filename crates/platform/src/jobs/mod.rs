@@ -11,7 +11,7 @@ mod worker;
 
 pub use handler::{Handler, JobContext, JobFailure, Run};
 pub use schedule::{Schedule, StartError, run_schedules};
-pub use store::{DeadLetter, JobId, JobRow, dead_letters, enqueue, enqueue_at, retry, waiting};
+pub use store::{DeadLetter, JobId, JobRow, dead_letters, due, enqueue, enqueue_at, retry, waiting};
 pub use worker::{WorkerSettings, Workers, WorkersHandle, run_due};
 
 use serde::{Serialize, de::DeserializeOwned};

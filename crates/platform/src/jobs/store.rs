@@ -66,6 +66,12 @@ pub fn waiting(connection: &mut Connection<'_>) -> Result<i64, DatabaseError> {
     Ok(count.unwrap_or(0))
 }
 
+/// How many jobs are due or running at `now`.
+pub fn due(connection: &mut Connection<'_>, now: Timestamp) -> Result<i64, DatabaseError> {
+    let sql = "SELECT COUNT(*) FROM jobs WHERE dead_at IS NULL AND run_at <= $1";
+    Ok(connection.find(sql, params![now], |row| row.read())?.unwrap_or(0))
+}
+
 /// A job that was given up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,0 +1,238 @@
+//! A toy module of pots behind the real edge.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::HeaderMap,
+    middleware::from_fn,
+    routing::{get, post},
+};
+use http_body_util::BodyExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stoa_http::{
+    Authenticator, CacheRule, Caller, Credentials, Edge, HttpSettings, Idempotent, IfMatch, Json, LimitKey,
+    ListQuery, Outcome, PathParts, Reply, cached, deprecated_surface, limited,
+};
+use stoa_kernel::{
+    Actor, Clock, ManualClock, Page, Random, Refusal, RefusalKind, SortOrder, Timestamp, actor::Machine,
+};
+use stoa_platform::{
+    MIGRATIONS, Platform,
+    cache::{Cache, Tag},
+    database::{DatabaseError, Migration},
+    limits::Limits,
+    mail::Mailer,
+    testing::TestDatabase,
+};
+use tower::ServiceExt;
+
+pub(crate) fn migrations() -> Vec<Migration> {
+    [MIGRATIONS, &[stoa_http::IDEMPOTENCY_MIGRATION]].concat()
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pot {
+    pub(crate) name: String,
+}
+
+/// `Bearer good` is a machine called good; everything else is refused.
+struct Doorkeeper;
+
+impl Authenticator for Doorkeeper {
+    fn authenticate<'r>(
+        &'r self,
+        credentials: Credentials<'r>,
+    ) -> Pin<Box<dyn Future<Output = Result<Actor, Refusal>> + Send + 'r>> {
+        Box::pin(async move {
+            match credentials {
+                Credentials::Bearer("good") => {
+                    Ok(Actor::Machine(Machine { name: "good".into(), permissions: Arc::default() }))
+                }
+                _ => Err(Refusal::new(RefusalKind::Unauthenticated, "INVALID_TOKEN", "Not good.")),
+            }
+        })
+    }
+}
+
+pub(crate) struct Stage {
+    pub(crate) edge: Edge,
+    pub(crate) clock: ManualClock,
+    pub(crate) platform: Platform,
+    /// How often the slow pot was really made, and what it holds.
+    pub(crate) made: Arc<AtomicI64>,
+    pub(crate) worth: Arc<AtomicI64>,
+    _folder: tempfile::TempDir,
+}
+
+pub(crate) struct Seen {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+}
+
+impl Stage {
+    pub(crate) fn new(database: &TestDatabase, settings: HttpSettings, limits: bool) -> Self {
+        let clock = ManualClock::starting_at(Timestamp::from_seconds(1_768_478_400));
+        let folder = tempfile::tempdir().unwrap();
+        let platform = Platform {
+            database: database.open(),
+            clock: clock.clock(),
+            random: Random::system(),
+            cache: Cache::in_process(1 << 20, clock.clock()),
+            limits: if limits { Limits::in_process(clock.clock()) } else { Limits::off() },
+            mailer: Arc::new(
+                Mailer::to_folder(folder.path(), "shop@example.com", &[], Clock::system()).unwrap(),
+            ),
+        };
+        let (made, worth) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(1)));
+        let router = routes(&platform, &made, &worth);
+        let edge = Edge::new(router, settings, Arc::new(Doorkeeper), &platform);
+        Self { edge, clock, platform, made, worth, _folder: folder }
+    }
+
+    pub(crate) async fn send(&self, request: Request) -> Seen {
+        send(self.edge.clone(), request).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Seen {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, key: Option<&str>, body: &str) -> Seen {
+        self.send(post_request(path, key, body)).await
+    }
+}
+
+pub(crate) fn post_request(path: &str, key: Option<&str>, body: &str) -> Request {
+    let mut request = Request::post(path).header("content-type", "application/json");
+    if let Some(key) = key {
+        request = request.header("idempotency-key", key);
+    }
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+pub(crate) async fn send(edge: Edge, request: Request) -> Seen {
+    let response = edge.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Seen { status: parts.status.as_u16(), headers: parts.headers, body }
+}
+
+fn routes(platform: &Platform, made: &Arc<AtomicI64>, worth: &Arc<AtomicI64>) -> Router {
+    let rule = CacheRule { prefix: "pots", ttl: Duration::from_mins(10), visibility: |_| Some("all") };
+    let (made_here, worth_here) = (Arc::clone(made), Arc::clone(worth));
+    let slow = move || {
+        let (made, worth) = (Arc::clone(&made_here), Arc::clone(&worth_here));
+        async move {
+            made.fetch_add(1, Ordering::SeqCst);
+            Ok(Reply::ok(&worth.load(Ordering::SeqCst))?.with_tag(Tag::named("pots"))) as Outcome
+        }
+    };
+    let (database, clock, counted) = (platform.database.clone(), platform.clock.clone(), Arc::clone(made));
+    let create = move |Idempotent { body, once }: Idempotent<Pot>| async move {
+        once.run(&database, &clock, move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            if body.name == "refused" {
+                return Err(Refusal::conflict("POT_TAKEN", "There is one.").into());
+            }
+            Ok::<_, MakeError>(
+                Reply::created(&body).map_err(|_| MakeError::Odd)?.at("/api/pots/1").with_etag(1),
+            )
+        })
+        .await
+    };
+    Router::new()
+        .route("/api/pots", get(list).post(create))
+        .route("/api/pots/slow", get(slow).layer(from_fn(cached(rule))))
+        .route(
+            "/api/pots/limited",
+            get(list).layer(from_fn(limited(|limits| &limits.auth, LimitKey::Client))),
+        )
+        .route("/api/pots/panics", get(panics))
+        .route("/api/pots/{number}", get(one).put(replace))
+        .route("/api/me", get(me))
+        .merge(deprecated_surface(Router::new().route("/pot", get(one_pot)).route("/pot/bad", post(refused))))
+}
+
+#[derive(Debug)]
+pub(crate) enum MakeError {
+    Odd,
+    Refused(Box<Refusal>),
+    Database(DatabaseError),
+}
+
+impl From<Refusal> for MakeError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<DatabaseError> for MakeError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<MakeError> for Refusal {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::Odd => Self::internal("odd"),
+            MakeError::Refused(refusal) => *refusal,
+            MakeError::Database(error) => error.into(),
+        }
+    }
+}
+
+async fn list(query: ListQuery) -> Outcome {
+    query.sort(&[("name", ())], ((), SortOrder::Asc))?;
+    let page = Page { entries: vec!["a", "b"], next: None, total: query.page.wants_total().then_some(2) };
+    Reply::page(&page, &query.page)
+}
+
+async fn one(PathParts(number): PathParts<u32>) -> Outcome {
+    if number > 9 {
+        return Err(Refusal::not_found("POT_NOT_FOUND", "No such pot.").with_fact("known", 9).into());
+    }
+    Ok(Reply::ok(&Pot { name: format!("pot {number}") })?.with_etag(number))
+}
+
+async fn replace(PathParts(number): PathParts<u32>, condition: IfMatch, Json(pot): Json<Pot>) -> Outcome {
+    condition.check(number)?;
+    Ok(Reply::ok(&pot)?.with_etag(number))
+}
+
+async fn one_pot() -> Outcome {
+    Reply::ok(&Pot { name: "old".into() })
+}
+
+async fn refused() -> Outcome {
+    Err(Refusal::conflict("POT_TAKEN", "There is one.").into())
+}
+
+async fn me(Caller(actor): Caller) -> Outcome {
+    Reply::ok(&actor.to_string())
+}
+
+async fn panics() -> Outcome {
+    panic!("a secret of the inside")
+}

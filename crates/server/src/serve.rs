@@ -1,0 +1,155 @@
+//! The accept loop: HTTP/1.1 and HTTP/2 on one port, bounded in time and size, and ended gracefully.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use axum::{body::Body, extract::ConnectInfo, http::Method};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use stoa_http::{Edge, HttpSettings};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+};
+use tower::{Layer, Service, ServiceExt, util::option_layer};
+use tower_http::{
+    compression::{CompressionLayer, predicate::SizeAbove},
+    cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders},
+};
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest head of a request.
+const HEAD_BYTES: usize = 64 * 1024;
+/// Smaller answers are not worth compressing.
+const COMPRESS_FROM: u16 = 1_024;
+
+/// A listener at work.
+pub struct Listening {
+    address: SocketAddr,
+    stop: watch::Sender<Option<Duration>>,
+    task: JoinHandle<()>,
+}
+
+impl Listening {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts nothing new and waits for running requests, at most so long.
+    pub async fn drain(self, at_most: Duration) {
+        self.stop.send_replace(Some(at_most));
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the accept loop ended badly");
+        }
+    }
+}
+
+/// Serves the edge on a listener until drained.
+pub fn listen(listener: TcpListener, edge: Edge, settings: &HttpSettings) -> io::Result<Listening> {
+    let address = listener.local_addr()?;
+    let (stop, stopped) = watch::channel(None);
+    let cors = (!settings.cors_origins.is_empty()).then(|| cors(settings));
+    let compression = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_FROM));
+    let service = option_layer(cors).layer(compression.layer(edge));
+    let task = tokio::spawn(accept(listener, service, stopped));
+    Ok(Listening { address, stop, task })
+}
+
+fn cors(settings: &HttpSettings) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(settings.cors_origins.iter().cloned()))
+        .allow_methods(AllowMethods::list([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ]))
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(ExposeHeaders::list(
+            ["etag", "location", "retry-after", "x-request-id", "api-version", "x-cache", "ratelimit"]
+                .map(axum::http::HeaderName::from_static),
+        ))
+        .allow_credentials(true)
+        .max_age(Duration::from_mins(10))
+}
+
+async fn accept<S, B>(listener: TcpListener, service: S, mut stopped: watch::Receiver<Option<Duration>>)
+where
+    S: Service<axum::extract::Request, Response = axum::http::Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + Sync,
+    B: hyper::body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let connections = GracefulShutdown::new();
+    let builder = connection_builder();
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    rest_after(&error).await;
+                    continue;
+                }
+            },
+            _ = stopped.changed() => break,
+        };
+        prepare(&stream);
+        let service = service.clone().map_request(move |request: hyper::Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request
+        });
+        let connection = builder
+            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+            .into_owned();
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    let at_most = stopped.borrow().unwrap_or_default();
+    if tokio::time::timeout(at_most, connections.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time and were cut");
+    }
+}
+
+fn connection_builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(256)
+        .max_header_list_size(HEAD_BYTES as u32)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+/// Answers are small and wanted at once.
+fn prepare(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY cannot be set");
+    }
+}
+
+/// Out of file descriptors, say: give running requests a moment to free some.
+async fn rest_after(error: &io::Error) {
+    tracing::warn!(%error, "accepting a connection failed");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}

@@ -1,0 +1,149 @@
+//! A node under test.
+
+use std::{future::Future, time::Duration};
+
+use serde_json::{Value, json};
+use stoa_kernel::{ManualClock, PageRequest, Random};
+use stoa_platform::{
+    Platform,
+    database::DatabaseError,
+    events::{self, settle},
+    jobs,
+    mail::SentMail,
+    testing::TestDatabase,
+};
+use stoa_server::{App, Settings};
+use tempfile::TempDir;
+
+use crate::{PASSWORD, START, client::Client};
+
+/// How a test wants the settings other than usual.
+pub type Change = fn(&mut Settings);
+
+/// A node with a database of its own, served over real HTTP.
+pub struct TestApp {
+    /// The hand of its clock.
+    pub clock: ManualClock,
+    app: App,
+    _folder: TempDir,
+    _database: TestDatabase,
+}
+
+impl TestApp {
+    /// Starts a node on a fresh database. Rate limits are off unless the test turns them on.
+    pub async fn start(database: TestDatabase, change: Change) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut settings = Settings::for_tests(folder.path(), database.config());
+        change(&mut settings);
+        let clock = ManualClock::starting_at(START);
+        let app = App::start(settings, clock.clock(), Random::system()).await.expect("a node that starts");
+        Self { clock, app, _folder: folder, _database: database }
+    }
+
+    /// Its address, e.g. `http://127.0.0.1:4711`.
+    pub fn address(&self) -> String {
+        format!("http://{}", self.app.address())
+    }
+
+    /// Its engines, to look behind the surface.
+    pub fn platform(&self) -> &Platform {
+        self.app.platform()
+    }
+
+    /// Nobody.
+    pub fn anon(&self) -> Client {
+        Client::new(self.address())
+    }
+
+    /// Somebody who has just registered as `<name>@example.com`.
+    pub async fn shopper(&self, name: &str) -> Client {
+        let body = json!({"email": format!("{name}@example.com"), "password": PASSWORD, "name": name});
+        let answer = self.anon().post("/api/auth/register", body).await.expect(201);
+        self.anon().signed_in(answer.body)
+    }
+
+    /// An administrator, made behind the surface and signed in.
+    pub async fn admin(&self) -> Client {
+        stoa_server::commands::create_admin(self.platform(), "admin@example.com", PASSWORD).await.expect("an admin");
+        self.sign_in("admin@example.com").await
+    }
+
+    /// Somebody known, signed in.
+    pub async fn sign_in(&self, email: &str) -> Client {
+        let body = json!({"email": email, "password": PASSWORD});
+        let answer = self.anon().post("/api/auth/login", body).await.expect(200);
+        self.anon().signed_in(answer.body)
+    }
+
+    /// Waits until followers have heard everything and no job is due.
+    pub async fn settle(&self) {
+        loop {
+            settle(&self.platform().database).await.expect("followers that settle");
+            let now = self.clock.clock().now();
+            if self.read(move |connection| jobs::due(connection, now)).await == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Moves the clock, lets everything that came due happen.
+    pub async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.app.tick().await.expect("schedules that run");
+        self.settle().await;
+    }
+
+    /// The mails sent so far, newest first.
+    pub async fn mails(&self) -> Vec<SentMail> {
+        self.settle().await;
+        self.platform().mailer.list(100).await.expect("mails")
+    }
+
+    /// The payloads of the events of a type, in order.
+    pub async fn events(&self, kind: &'static str) -> Vec<Value> {
+        self.settle().await;
+        let found = self
+            .read(move |connection| {
+                let kinds = [kind];
+                let filter = events::Filter { types: &kinds, topics: &[] };
+                events::read_after(connection, 0, filter, 10_000)
+            })
+            .await;
+        found.iter().map(|event| serde_json::from_str(&event.payload).expect("a JSON payload")).collect()
+    }
+
+    /// Reads behind the surface.
+    pub async fn read<T, F>(&self, work: F) -> T
+    where
+        T: Send + 'static,
+        F: Fn(&mut stoa_platform::database::Connection<'_>) -> Result<T, DatabaseError> + Send + 'static,
+    {
+        self.platform().database.read(work).await.expect("a read that works")
+    }
+
+    /// Ends the node; nothing may be left behind: no dead job, no parked event.
+    pub async fn finish(self) {
+        self.settle().await;
+        let dead = self.read(|connection| jobs::dead_letters(connection, &PageRequest::first(10))).await;
+        assert!(dead.entries.is_empty(), "dead jobs: {:?}", dead.entries);
+        let followers = self.read(events::followers).await;
+        let parked: Vec<_> = followers.iter().filter(|follower| follower.parked > 0).collect();
+        assert!(parked.is_empty(), "parked events: {parked:?}");
+        self.app.stop().await;
+    }
+}
+
+/// Runs many futures at once and gives their results in order.
+pub async fn at_once<F>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    let tasks: Vec<_> = futures.into_iter().map(tokio::spawn).collect();
+    let mut results = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        results.push(task.await.expect("a task that ends"));
+    }
+    results
+}
