@@ -51,7 +51,8 @@ suite: ## Only the tests
 	  $(RUNNER) run --engines $(ENGINES) -- cargo nextest run --workspace --profile $(NEXTEST_PROFILE)
 
 bench: ## Measure speed; the figures go into docs/performance.md
-	cargo run --release -p stoa-bench
+	cargo build --release -p stoa-server -p stoa-bench
+	$(CARGO_TARGET_DIR)/release/stoa-bench --binary $(CARGO_TARGET_DIR)/release/stoa
 
 soak: ## Only the tests, those that have a long form in it (STOA_SOAK=1)
 	STOA_SOAK=1 $(MAKE) suite
