@@ -1,6 +1,9 @@
 //! A connection as stores see it, and a transaction on top of it.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use super::{DatabaseError, Row, Signal, Value, postgres::PostgresSession, signals::Raised};
 
@@ -158,8 +161,20 @@ pub struct Tx<'c> {
 /// What a transaction asks to be done once it is committed.
 #[derive(Default)]
 pub(super) struct AfterCommit {
-    pub(super) raised: Raised,
-    pub(super) hooks: Vec<Box<dyn FnOnce() + Send>>,
+    raised: Raised,
+    hooks: Vec<Box<dyn FnOnce() + Send>>,
+}
+
+impl AfterCommit {
+    /// Runs the hooks and answers what is to be announced. The transaction stands, so a hook that panics is only told.
+    pub(super) fn run(self) -> Raised {
+        for hook in self.hooks {
+            if catch_unwind(AssertUnwindSafe(hook)).is_err() {
+                tracing::error!("a hook panicked after its transaction was committed");
+            }
+        }
+        self.raised
+    }
 }
 
 impl<'c> Tx<'c> {

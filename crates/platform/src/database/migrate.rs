@@ -143,34 +143,40 @@ fn apply(tx: &mut Tx<'_>, steps: &[Migration], clock: &Clock) -> Result<Vec<i64>
     if let Some(unknown) = done.iter().find(|number| **number > newest) {
         return Err(MigrationError::FromTheFuture(*unknown));
     }
-    let missing = steps.iter().filter(|step| !done.contains(&step.number));
-    missing
-        .map(|step| {
-            apply_step(tx, step, clock).map(|()| step.number).map_err(|source| MigrationError::Failed {
-                number: step.number,
-                name: step.name,
-                source,
-            })
-        })
-        .collect()
-}
-
-fn apply_step(tx: &mut Tx<'_>, step: &Migration, clock: &Clock) -> Result<(), DatabaseError> {
-    let begin = if tx.engine() == Engine::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
-    tx.batch(begin)?;
-    let sql = step.sql(tx.engine());
-    let applied = tx.batch(&sql).and_then(|()| {
-        tx.execute(
-            "INSERT INTO migrations (number, name, applied_at) VALUES ($1, $2, $3)",
-            params![step.number, step.name, clock.now()],
-        )
-    });
-    match applied {
-        Ok(_) => tx.batch("COMMIT"),
-        Err(error) => {
-            // The step's own error tells more than that of the rollback.
-            let _ = tx.batch("ROLLBACK");
-            Err(error)
+    let mut made = Vec::new();
+    for step in steps.iter().filter(|step| !done.contains(&step.number)) {
+        let applied = apply_step(tx, step, clock);
+        let failed = |source| MigrationError::Failed { number: step.number, name: step.name, source };
+        if applied.map_err(failed)? {
+            made.push(step.number);
         }
     }
+    Ok(made)
+}
+
+/// Applies one step in a transaction; false when another process was quicker.
+fn apply_step(tx: &mut Tx<'_>, step: &Migration, clock: &Clock) -> Result<bool, DatabaseError> {
+    let begin = if tx.engine() == Engine::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
+    tx.batch(begin)?;
+    let applied = apply_in_transaction(tx, step, clock);
+    let end = if matches!(applied, Ok(true)) { "COMMIT" } else { "ROLLBACK" };
+    let ended = tx.batch(end);
+    // The step's own error tells more than that of the rollback.
+    let applied = applied?;
+    ended?;
+    Ok(applied)
+}
+
+fn apply_in_transaction(tx: &mut Tx<'_>, step: &Migration, clock: &Clock) -> Result<bool, DatabaseError> {
+    let known = "SELECT 1 FROM migrations WHERE number = $1";
+    if tx.find(known, params![step.number], |row| row.read::<i64>())?.is_some() {
+        return Ok(false);
+    }
+    let sql = step.sql(tx.engine());
+    tx.batch(&sql)?;
+    tx.execute(
+        "INSERT INTO migrations (number, name, applied_at) VALUES ($1, $2, $3)",
+        params![step.number, step.name, clock.now()],
+    )?;
+    Ok(true)
 }

@@ -176,10 +176,11 @@ impl Worker {
     fn read(&mut self, work: &mut dyn Work) -> Result<(), DatabaseError> {
         let session = self.connected()?;
         let mut tx = Tx::new(Connection::postgres(session));
-        catch_unwind(AssertUnwindSafe(|| work.run(&mut tx))).map(drop).map_err(|_| {
+        let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx))).map_err(|_| panicked());
+        if ran.is_err() {
             self.session = None;
-            panicked()
-        })
+        }
+        ran.map(drop)
     }
 
     fn write(&mut self, work: &mut dyn Work) -> Result<(), DatabaseError> {
@@ -189,8 +190,7 @@ impl Worker {
             match self.attempt(work)? {
                 Attempt::Done(outcome) => {
                     let after = outcome?;
-                    after.hooks.into_iter().for_each(|hook| hook());
-                    self.signals.announce(after.raised);
+                    self.signals.announce(after.run());
                     return Ok(());
                 }
                 Attempt::Again(error) if attempts >= MOST_ATTEMPTS => return Err(error),
@@ -203,8 +203,7 @@ impl Worker {
     }
 
     fn attempt(&mut self, work: &mut dyn Work) -> Result<Attempt, DatabaseError> {
-        let session = self.connected()?;
-        session.batch("BEGIN")?;
+        let session = self.begun()?;
         let mut tx = Tx::new(Connection::postgres(session));
         let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
         let failure = tx.failure().cloned();
@@ -215,7 +214,7 @@ impl Worker {
                 return Err(panicked());
             }
             (Ok(_), Some(error @ DatabaseError::Conflict(_))) => Attempt::Again(error),
-            (Ok(true), None) => return self.commit(after).map(Attempt::Done),
+            (Ok(true), None) => return self.commit(after),
             (Ok(true), Some(error)) => Attempt::Done(Err(error)),
             (Ok(false), _) => Attempt::Done(Ok(AfterCommit::default())),
         };
@@ -223,22 +222,24 @@ impl Worker {
         Ok(attempt)
     }
 
-    fn commit(&mut self, after: AfterCommit) -> Result<Result<AfterCommit, DatabaseError>, DatabaseError> {
+    /// Only a refusal (a deferred constraint, a conflict) says that the transaction is undone. Any other failure may have
+    /// come after the commit was written: a server that shuts down says so to a session that waits for its replica, too.
+    fn commit(&mut self, after: AfterCommit) -> Result<Attempt, DatabaseError> {
         crate::failpoint::reach("postgres.before_commit");
-        let session = self.connected()?;
-        let committed = session.client.batch_execute("COMMIT");
+        let committed = self.connected()?.client.batch_execute("COMMIT");
         crate::failpoint::reach("postgres.after_commit");
-        Ok(match committed {
-            Ok(()) => Ok(after),
-            Err(error) if error.as_db_error().is_some() && !session.client.is_closed() => {
-                self.rollback();
-                Err(error.into())
-            }
-            Err(error) => {
+        let Err(error) = committed else { return Ok(Attempt::Done(Ok(after))) };
+        match DatabaseError::from(error) {
+            DatabaseError::Unavailable(reason) => {
                 self.session = None;
-                Err(DatabaseError::CommitUnknown(error.to_string()))
+                Err(DatabaseError::CommitUnknown(reason))
             }
-        })
+            refused => {
+                self.rollback();
+                let again = matches!(refused, DatabaseError::Conflict(_));
+                Ok(if again { Attempt::Again(refused) } else { Attempt::Done(Err(refused)) })
+            }
+        }
     }
 
     /// A connection that cannot roll back is thrown away, which rolls back too.
@@ -248,6 +249,16 @@ impl Worker {
         {
             self.session = None;
         }
+    }
+
+    /// A session with a transaction begun. One that died while it was idle has done nothing yet, so another takes its
+    /// place.
+    fn begun(&mut self) -> Result<&mut PostgresSession, DatabaseError> {
+        if self.connected()?.batch("BEGIN").is_err() {
+            self.session = None;
+            self.connected()?.batch("BEGIN")?;
+        }
+        self.connected()
     }
 
     fn connected(&mut self) -> Result<&mut PostgresSession, DatabaseError> {

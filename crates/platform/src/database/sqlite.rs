@@ -225,10 +225,7 @@ impl Writer {
         let mut raised = super::signals::Raised::default();
         let mut answers = Vec::with_capacity(members.len());
         for Member { work, outcome } in members {
-            let outcome = outcome.map(|after| {
-                raised.merge(after.raised);
-                after.hooks.into_iter().for_each(|hook| hook());
-            });
+            let outcome = outcome.map(|after| raised.merge(after.run()));
             answers.push((work, outcome));
         }
         self.signals.announce(raised);

@@ -1,1 +1,9 @@
-//! The contracts of the platform's engines.
+//! The contracts of the platform's engines, on each of them.
+
+mod database;
+mod followers;
+mod jobs;
+mod log;
+mod postgres;
+mod sqlite;
+mod support;

@@ -1,0 +1,502 @@
+//! Jobs: retried with backoff, kept when dead, run again when their worker dies; schedules that tick once.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use stoa_kernel::{Clock, ManualClock, PageRequest, Position, Random};
+use stoa_platform::{
+    MIGRATIONS, Occasion,
+    database::{Database, DatabaseError},
+    each_engine,
+    jobs::{
+        self, DeadLetter, Handler, Job, JobContext, JobFailure, JobId, Schedule, StartError, WorkerSettings,
+        Workers,
+    },
+};
+use tokio::sync::{Barrier, Notify};
+
+use crate::support::{clock, number, until, within_patience};
+
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+struct Letter {
+    to: String,
+}
+
+impl Job for Letter {
+    const QUEUE: &'static str = "emails";
+    const KIND: &'static str = "letter";
+}
+
+/// One per name at a time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Sync {
+    name: String,
+}
+
+impl Job for Sync {
+    const QUEUE: &'static str = "sync";
+    const KIND: &'static str = "sync-users";
+
+    fn key(&self) -> Option<String> {
+        Some(self.name.clone())
+    }
+}
+
+struct Desk {
+    database: Database,
+    hand: ManualClock,
+    random: Random,
+}
+
+impl Desk {
+    fn new(db: &stoa_platform::testing::TestDatabase) -> Self {
+        Self { database: db.open(), hand: clock(), random: Random::seeded(5) }
+    }
+
+    fn clock(&self) -> Clock {
+        self.hand.clock()
+    }
+
+    fn occasion(&self) -> Occasion {
+        Occasion::system(&self.clock(), &self.random, "test")
+    }
+
+    async fn queue(&self, job: impl Job + Clone + std::marker::Sync) -> Option<JobId> {
+        let occasion = self.occasion();
+        let queued = self.database.write(move |tx| jobs::enqueue(tx, &occasion, &job));
+        queued.await.unwrap_or_else(|e: DatabaseError| panic!("{e}"))
+    }
+
+    async fn run_due(&self, handlers: &[Handler]) -> usize {
+        let clock = self.clock();
+        let run = jobs::run_due(&self.database, &clock, &self.random, handlers);
+        within_patience("the jobs", run).await.unwrap()
+    }
+
+    async fn waiting(&self) -> i64 {
+        self.database.read(jobs::waiting).await.unwrap_or_else(|e: DatabaseError| panic!("{e}"))
+    }
+
+    async fn dead(&self) -> Vec<DeadLetter> {
+        let read = self.database.read(|c| jobs::dead_letters(c, &PageRequest::first(100)));
+        read.await.unwrap_or_else(|e: DatabaseError| panic!("{e}")).entries
+    }
+
+    async fn retry(&self, id: JobId) -> bool {
+        let occasion = self.occasion();
+        let retried = self.database.write(move |tx| jobs::retry(tx, &occasion, id));
+        retried.await.unwrap_or_else(|e: DatabaseError| panic!("{e}"))
+    }
+
+    async fn work(&self, handlers: Vec<Handler>) -> jobs::WorkersHandle {
+        Workers::start(&self.database, &self.clock(), &self.random, handlers, vec![]).await.unwrap()
+    }
+}
+
+fn letter(to: &str) -> Letter {
+    Letter { to: to.into() }
+}
+
+/// Notes the recipients.
+fn post() -> (Handler, Arc<Mutex<Vec<String>>>) {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let sends = Arc::clone(&sent);
+    let handler = Handler::of::<Letter>(move |letter: Letter, _: JobContext| {
+        let sends = Arc::clone(&sends);
+        async move {
+            sends.lock().unwrap().push(letter.to);
+            Ok(())
+        }
+    });
+    (handler, sent)
+}
+
+/// Fails the first `failures` times; notes the attempts it was told.
+fn failing(failures: u32) -> (Handler, Arc<Mutex<Vec<u32>>>) {
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&attempts);
+    let handler = Handler::of::<Letter>(move |_: Letter, context: JobContext| {
+        let noted = Arc::clone(&noted);
+        async move {
+            noted.lock().unwrap().push(context.attempt);
+            let tries = u32::try_from(noted.lock().unwrap().len()).unwrap();
+            if tries <= failures { Err(JobFailure::new("no stamps")) } else { Ok(()) }
+        }
+    });
+    (handler, attempts)
+}
+
+each_engine! { MIGRATIONS;
+    async fn a_job_runs_once_and_is_gone(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let (post, sent) = post();
+        for to in ["ann", "bob", "cid"] {
+            assert!(desk.queue(letter(to)).await.is_some());
+            desk.hand.advance(Duration::from_millis(1));
+        }
+        assert_eq!(desk.waiting().await, 3);
+        assert_eq!(desk.run_due(&[post]).await, 3);
+        assert_eq!(*sent.lock().unwrap(), ["ann", "bob", "cid"]);
+        assert_eq!(number(&desk.database, "SELECT COUNT(*) FROM jobs").await, 0);
+    }
+
+    async fn a_job_of_a_transaction_that_fails_is_never_queued(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let occasion = desk.occasion();
+        let refused: Result<(), DatabaseError> = desk.database.write(move |tx| {
+            jobs::enqueue(tx, &occasion, &letter("ann"))?;
+            Err(DatabaseError::Check("no".into()))
+        }).await;
+        assert!(refused.is_err());
+        assert_eq!(desk.waiting().await, 0);
+    }
+
+    async fn a_job_for_later_waits_for_its_time(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let (post, sent) = post();
+        let (occasion, later) = (desk.occasion(), desk.clock().now() + Duration::from_mins(10));
+        desk.database.write(move |tx| jobs::enqueue_at(tx, &occasion, &letter("ann"), later)).await.unwrap_or_else(|e: DatabaseError| panic!("{e}"));
+        assert_eq!(desk.run_due(std::slice::from_ref(&post)).await, 0);
+        desk.hand.advance(Duration::from_mins(10));
+        assert_eq!(desk.run_due(&[post]).await, 1);
+        assert_eq!(*sent.lock().unwrap(), ["ann"]);
+    }
+
+    async fn failures_are_retried_with_growing_pauses(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let (handler, attempts) = failing(2);
+        let handlers = [handler];
+        desk.queue(letter("ann")).await;
+        assert_eq!(desk.run_due(&handlers).await, 1);
+        desk.hand.advance(Duration::from_millis(999));
+        assert_eq!(desk.run_due(&handlers).await, 0, "not before a second has passed");
+        desk.hand.advance(Duration::from_millis(101));
+        assert_eq!(desk.run_due(&handlers).await, 1, "a second and a tenth at most");
+        desk.hand.advance(Duration::from_millis(1_999));
+        assert_eq!(desk.run_due(&handlers).await, 0, "twice as long the next time");
+        desk.hand.advance(Duration::from_millis(201));
+        assert_eq!(desk.run_due(&handlers).await, 1);
+        assert_eq!(*attempts.lock().unwrap(), [1, 2, 3]);
+        assert_eq!(desk.waiting().await, 0);
+        assert!(desk.dead().await.is_empty());
+    }
+
+    async fn a_job_given_up_is_a_dead_letter_and_can_be_retried(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let (handler, attempts) = failing(3);
+        let handlers = [handler];
+        let id = desk.queue(letter("ann")).await.unwrap();
+        for _ in 0..5 {
+            desk.run_due(&handlers).await;
+            desk.hand.advance(Duration::from_mins(1));
+        }
+        assert_eq!(attempts.lock().unwrap().len(), 3, "three attempts and no more");
+        assert_eq!(desk.waiting().await, 0);
+        let dead = desk.dead().await;
+        assert_eq!((dead[0].id, dead[0].attempts, dead[0].error.as_str()), (id, 3, "no stamps"));
+        assert_eq!((dead[0].queue.as_str(), dead[0].kind.as_str()), ("emails", "letter"));
+        assert_eq!(dead[0].payload, r#"{"to":"ann"}"#);
+        assert!(desk.retry(id).await);
+        assert!(!desk.retry(id).await, "it is no dead letter any more");
+        assert_eq!(desk.run_due(&handlers).await, 1);
+        assert!(desk.dead().await.is_empty());
+        assert_eq!(*attempts.lock().unwrap(), [1, 2, 3, 1]);
+    }
+
+    async fn dead_letters_come_in_pages(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let handlers = [Handler::of::<Letter>(|_: Letter, _: JobContext| async { Err(JobFailure::fatal("unknown address")) })];
+        for round in 0..5 {
+            desk.queue(letter(&round.to_string())).await;
+            desk.run_due(&handlers).await;
+            desk.hand.advance(Duration::from_secs(u64::from(round != 2)));
+        }
+        let mut request = PageRequest { limit: 2, position: Position::Start, count: true };
+        let mut seen = Vec::new();
+        loop {
+            let asked = request.clone();
+            let page = desk.database.read(move |c| jobs::dead_letters(c, &asked)).await.unwrap_or_else(|e: DatabaseError| panic!("{e}"));
+            assert_eq!(page.total, Some(5));
+            seen.extend(page.entries.iter().map(|dead| dead.payload.clone()));
+            let Some(next) = page.next else { break };
+            request.position = Position::After(next);
+        }
+        let mut expected: Vec<String> = (0..5).rev().map(|round| format!(r#"{{"to":"{round}"}}"#)).collect();
+        assert_eq!(seen.len(), 5);
+        seen.sort();
+        expected.sort();
+        assert_eq!(seen, expected);
+    }
+
+    async fn a_fatal_failure_and_an_unreadable_payload_are_not_retried(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let tries = Arc::new(AtomicU32::new(0));
+        let tried = Arc::clone(&tries);
+        let handlers = [Handler::of::<Letter>(move |_: Letter, _: JobContext| {
+            tried.fetch_add(1, Ordering::SeqCst);
+            async { Err(JobFailure::fatal("unknown address")) }
+        })];
+        desk.queue(letter("ann")).await;
+        desk.queue(letter("bob")).await;
+        desk.database.write(|tx| tx.execute("UPDATE jobs SET payload = '{}' WHERE payload LIKE '%bob%'", &[])).await.unwrap_or_else(|e: DatabaseError| panic!("{e}"));
+        desk.run_due(&handlers).await;
+        desk.hand.advance(Duration::from_hours(1));
+        assert_eq!(desk.run_due(&handlers).await, 0);
+        assert_eq!(tries.load(Ordering::SeqCst), 1);
+        let mut reasons: Vec<String> = desk.dead().await.into_iter().map(|dead| dead.error).collect();
+        reasons.sort();
+        assert!(reasons[0].starts_with("the payload cannot be read: missing field `to`"), "{reasons:?}");
+        assert_eq!(reasons[1], "unknown address");
+    }
+
+    async fn a_panic_is_a_failure_and_stops_no_worker(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let (post, sent) = post();
+        let panics = Handler::of::<Sync>(|_: Sync, _: JobContext| async { panic!("on purpose") });
+        desk.queue(Sync { name: "a".into() }).await;
+        desk.queue(letter("ann")).await;
+        let workers = desk.work(vec![post, panics]).await;
+        until("the letter is sent", || async { !sent.lock().unwrap().is_empty() }).await;
+        until("the panic is noted", || async {
+            number(&desk.database, "SELECT COUNT(*) FROM jobs WHERE last_error = 'the handler panicked'").await == 1
+        }).await;
+        workers.drain().await;
+    }
+
+    async fn a_key_is_queued_once_while_it_is_not_finished(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let fail = Arc::new(AtomicBool::new(false));
+        let fails = Arc::clone(&fail);
+        let handlers = [Handler::of::<Sync>(move |_: Sync, _: JobContext| {
+            let fails = fails.load(Ordering::SeqCst);
+            async move { if fails { Err(JobFailure::fatal("no route")) } else { Ok(()) } }
+        })];
+        let sync = |name: &str| Sync { name: name.into() };
+        assert!(desk.queue(sync("a")).await.is_some());
+        assert!(desk.queue(sync("a")).await.is_none());
+        assert!(desk.queue(sync("b")).await.is_some());
+        assert_eq!(desk.run_due(&handlers).await, 2);
+        assert!(desk.queue(sync("a")).await.is_some(), "the first is finished");
+        fail.store(true, Ordering::SeqCst);
+        desk.run_due(&handlers).await;
+        let dead = desk.dead().await[0].id;
+        assert!(desk.queue(sync("a")).await.is_some(), "a dead letter stands in nobody's way");
+        assert!(!desk.retry(dead).await, "but is not revived beside a living one");
+        fail.store(false, Ordering::SeqCst);
+        desk.run_due(&handlers).await;
+        assert!(desk.retry(dead).await);
+    }
+
+    async fn a_kind_without_a_handler_is_left_to_others(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let (post, _) = post();
+        desk.queue(Sync { name: "a".into() }).await;
+        assert_eq!(desk.run_due(&[post]).await, 0);
+        assert_eq!(number(&desk.database, "SELECT attempts FROM jobs").await, 0);
+    }
+
+    async fn a_job_whose_worker_died_comes_back_when_the_lease_ends(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        desk.queue(letter("ann")).await;
+        let (began, begins) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let signal = Arc::clone(&began);
+        let hangs = Handler::of::<Letter>(move |_: Letter, _: JobContext| {
+            signal.notify_one();
+            std::future::pending()
+        });
+        let workers = desk.work(vec![hangs]).await;
+        within_patience("the job begins", began.notified()).await;
+        drop(workers);
+        drop(begins);
+        let (post, sent) = post();
+        let handlers = [post];
+        desk.hand.advance(Duration::from_secs(29));
+        assert_eq!(desk.run_due(&handlers).await, 0, "still leased");
+        desk.hand.advance(Duration::from_secs(2));
+        assert_eq!(desk.run_due(&handlers).await, 1);
+        assert_eq!(*sent.lock().unwrap(), ["ann"]);
+        assert_eq!(desk.waiting().await, 0);
+    }
+
+    async fn a_job_that_always_kills_its_worker_becomes_a_dead_letter(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        desk.queue(letter("ann")).await;
+        for _ in 0..3 {
+            let began = Arc::new(Notify::new());
+            let signal = Arc::clone(&began);
+            let hangs = Handler::of::<Letter>(move |_: Letter, _: JobContext| {
+                signal.notify_one();
+                std::future::pending()
+            });
+            let workers = desk.work(vec![hangs]).await;
+            within_patience("the job begins", began.notified()).await;
+            drop(workers);
+            desk.hand.advance(Duration::from_secs(31));
+        }
+        let (post, sent) = post();
+        desk.run_due(&[post]).await;
+        assert!(sent.lock().unwrap().is_empty());
+        let dead = desk.dead().await;
+        assert_eq!((dead[0].attempts, dead[0].error.as_str()), (3, "the worker died during the last attempt"));
+    }
+
+    async fn a_running_job_keeps_its_lease(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        desk.queue(letter("ann")).await;
+        let release = Arc::new(Notify::new());
+        let runs = Arc::new(AtomicU32::new(0));
+        let (released, counted) = (Arc::clone(&release), Arc::clone(&runs));
+        let slow = Handler::of::<Letter>(move |_: Letter, _: JobContext| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let released = Arc::clone(&released);
+            async move { released.notified().await; Ok(()) }
+        });
+        let settings = WorkerSettings { lease: Duration::from_millis(30), ..WorkerSettings::default() };
+        let workers = Workers::start_with(settings, &desk.database, &desk.clock(), &desk.random, vec![slow.clone()], vec![]).await.unwrap();
+        until("it runs", || async { runs.load(Ordering::SeqCst) == 1 }).await;
+        for _ in 0..5 {
+            // The heart beats by the machine's time, the lease counts by the clock.
+            let before = number(&desk.database, "SELECT locked_until FROM jobs").await;
+            desk.hand.advance(Duration::from_millis(20));
+            until("the lease is prolonged", || async { number(&desk.database, "SELECT locked_until FROM jobs").await > before }).await;
+            assert_eq!(desk.run_due(std::slice::from_ref(&slow)).await, 0);
+        }
+        release.notify_one();
+        until("it is done", || async { desk.waiting().await == 0 }).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+        workers.drain().await;
+    }
+
+    async fn a_queue_runs_so_many_at_a_time(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let full = Arc::new(Barrier::new(3));
+        let (running, peak, meet) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&full));
+        let handler = Handler::of::<Letter>(move |_: Letter, _: JobContext| {
+            let (running, peak, meet) = (Arc::clone(&running), Arc::clone(&peak), Arc::clone(&meet));
+            async move {
+                peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                // Three at a time must be there, or nobody gets on.
+                meet.wait().await;
+                running.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            }
+        });
+        let single = Arc::new(AtomicUsize::new(0));
+        let alone = Arc::clone(&single);
+        let one_by_one = Handler::of::<Sync>(move |_: Sync, _: JobContext| {
+            let alone = Arc::clone(&alone);
+            async move {
+                assert_eq!(alone.fetch_add(1, Ordering::SeqCst), 0, "two at once in a queue of one");
+                tokio::task::yield_now().await;
+                alone.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            }
+        });
+        for round in 0..12 {
+            desk.queue(letter(&round.to_string())).await;
+            desk.queue(Sync { name: round.to_string() }).await;
+        }
+        let concurrency = BTreeMap::from([("emails".to_owned(), 3), ("sync".to_owned(), 1)]);
+        let settings = WorkerSettings { concurrency, ..WorkerSettings::default() };
+        let workers = Workers::start_with(settings, &desk.database, &desk.clock(), &desk.random, vec![handler, one_by_one], vec![]).await.unwrap();
+        until("all are done", || async { desk.waiting().await == 0 }).await;
+        assert_eq!(most.load(Ordering::SeqCst), 3);
+        assert!(desk.dead().await.is_empty());
+        assert_eq!(number(&desk.database, "SELECT COUNT(*) FROM jobs").await, 0);
+        workers.drain().await;
+    }
+
+    async fn draining_waits_for_what_runs_and_takes_nothing_new(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let (began, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (signal, released) = (Arc::clone(&began), Arc::clone(&release));
+        let slow = Handler::of::<Sync>(move |_: Sync, _: JobContext| {
+            let (signal, released) = (Arc::clone(&signal), Arc::clone(&released));
+            async move { signal.notify_one(); released.notified().await; Ok(()) }
+        });
+        desk.queue(Sync { name: "first".into() }).await;
+        desk.hand.advance(Duration::from_millis(1));
+        desk.queue(Sync { name: "second".into() }).await;
+        let workers = desk.work(vec![slow]).await;
+        within_patience("the first begins", began.notified()).await;
+        let draining = tokio::spawn(workers.drain());
+        assert_eq!(desk.waiting().await, 2);
+        release.notify_one();
+        within_patience("the drain", draining).await.unwrap();
+        assert_eq!(desk.waiting().await, 1, "the first is done, the second was not begun");
+        assert_eq!(number(&desk.database, "SELECT attempts FROM jobs").await, 0);
+    }
+
+    async fn two_nodes_share_the_work(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let other = Desk { database: db.open(), hand: desk.hand.clone(), random: Random::seeded(6) };
+        let (post, sent) = post();
+        let (one, two) = (desk.work(vec![post.clone()]).await, other.work(vec![post]).await);
+        for round in 0..100 {
+            desk.queue(letter(&round.to_string())).await;
+        }
+        until("all are sent", || async { desk.waiting().await == 0 }).await;
+        one.drain().await;
+        two.drain().await;
+        let mut sent = sent.lock().unwrap().clone();
+        sent.sort();
+        let mut expected: Vec<String> = (0..100).map(|round| round.to_string()).collect();
+        expected.sort();
+        assert_eq!(sent, expected, "each once");
+    }
+
+    async fn a_schedule_ticks_once_for_all_nodes(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let other = Desk { database: db.open(), hand: desk.hand.clone(), random: Random::seeded(6) };
+        let schedules = vec![Schedule::of::<Letter>("hourly", "0 * * * *", letter("all"))];
+        for desk in [&desk, &other] {
+            let workers = Workers::start(&desk.database, &desk.clock(), &desk.random, vec![], schedules.clone()).await.unwrap();
+            workers.drain().await;
+        }
+        assert_eq!(desk.waiting().await, 0);
+        let tick = |desk: &Desk| {
+            let (database, clock, random) = (desk.database.clone(), desk.clock(), desk.random.clone());
+            let schedules = schedules.clone();
+            tokio::spawn(async move { jobs::run_schedules(&database, &clock, &random, &schedules).await.unwrap() })
+        };
+        for hour in 1..=10 {
+            desk.hand.advance(Duration::from_hours(1));
+            let mut queued = 0;
+            for node in [tick(&desk), tick(&other), tick(&desk), tick(&other)] {
+                queued += node.await.unwrap();
+            }
+            assert_eq!(queued, 1);
+            assert_eq!(desk.waiting().await, hour);
+        }
+        // Ticks missed while nobody ran come once.
+        desk.hand.advance(Duration::from_hours(100));
+        assert_eq!(tick(&desk).await.unwrap(), 1);
+        assert_eq!(tick(&desk).await.unwrap(), 0);
+        assert_eq!(desk.waiting().await, 11);
+    }
+
+    async fn workers_keep_the_schedule(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let (post, sent) = post();
+        let schedules = vec![Schedule::of::<Letter>("minutely", "* * * * *", letter("all"))];
+        let workers = Workers::start(&desk.database, &desk.clock(), &desk.random, vec![post], schedules).await.unwrap();
+        desk.hand.advance(Duration::from_mins(1));
+        until("the tick is there and run", || async { sent.lock().unwrap().len() == 1 }).await;
+        workers.drain().await;
+    }
+
+    async fn a_wrong_cron_expression_stops_the_start(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let schedules = vec![Schedule::of::<Letter>("never", "0 0 31 2 *", letter("all"))];
+        let refused = Workers::start(&desk.database, &desk.clock(), &desk.random, vec![], schedules).await;
+        assert!(matches!(refused.err(), Some(StartError::Cron { name: "never", .. })));
+    }
+}
