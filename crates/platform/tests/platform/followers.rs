@@ -1,11 +1,8 @@
 //! Followers: each effect once, in order, whatever fails.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use stoa_platform::{
@@ -14,11 +11,11 @@ use stoa_platform::{
     each_engine,
     events::{self, Event, Follower, Followers, FollowersHandle, HandlerError, ParkedEvent, StartAt},
     params,
-    testing::on_engine,
+    testing::{TestDatabase, on_engine},
 };
 
 use crate::support::{
-    Deposited, LEDGER, Noise, append, clock, deposited, enter, entries, ledger, make, number, terminate,
+    Deposited, LEDGER, Noise, append, clock, deposited, enter, entries, ledger, make, mischief, number,
     until, within_patience,
 };
 
@@ -293,44 +290,50 @@ fn lost_connections_neither_lose_nor_double_effects() {
         let (writer, node) = (db.open(), db.open());
         make(&writer, LEDGER).await;
         let running = start(&node, vec![ledger(StartAt::Head)]).await;
-        let killed = Arc::new(Mutex::new(0));
-        for number in 1..=200 {
-            let appended = within_patience("the append", async {
-                loop {
-                    // The writer's connections are hit as well; an unknown outcome would spoil the count, so it asks.
-                    let event = deposited(number % 5, number);
-                    let done: Result<(), DatabaseError> = writer
-                        .write(move |tx| {
-                            let known = "SELECT 1 FROM events WHERE version = $1";
-                            if tx.find(known, params![event.number], |row| row.read::<i64>())?.is_none() {
-                                events::append(tx, &crate::support::occasion(), &event)?;
-                            }
-                            Ok(())
-                        })
-                        .await;
-                    if done.is_ok() {
-                        return;
-                    }
+        let (mut killed, mut number) = (0, 0);
+        within_patience("enough mischief", async {
+            while killed < 20 {
+                for _ in 0..10 {
+                    number += 1;
+                    append_surely(&writer, number).await;
                 }
-            });
-            appended.await;
-            if number % 10 == 0 {
-                *killed.lock().unwrap() +=
-                    terminate(&db, "%ledger%").await + terminate(&db, "UPDATE followers%").await;
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-        within_patience("the followers", async {
-            while entries(&writer).await.len() < 200 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                killed += kill_busy(&db).await;
             }
         })
         .await;
-        assert!(*killed.lock().unwrap() >= 5);
-        assert_eq!(number(&writer, "SELECT COUNT(*) FROM parked_events").await, 0);
-        running.drain().await;
-        let entered = entries(&writer).await;
-        assert_eq!(entered.len(), 200, "none twice");
-        assert_eq!(number(&writer, "SELECT COUNT(DISTINCT number) FROM ledger").await, 200, "none lost");
+        until("all is entered", || async { i64::try_from(entries(&writer).await.len()).unwrap() >= number })
+            .await;
+        within_patience("the drain", running.drain()).await;
+        let numbers: Vec<i64> = entries(&writer).await.into_iter().map(|(_, number)| number).collect();
+        assert_eq!(numbers, (1..=number).collect::<Vec<_>>());
+        assert_eq!(crate::support::number(&writer, "SELECT COUNT(*) FROM parked_events").await, 0);
     });
+}
+
+/// The writer's connections are hit as well: it asks what became of a commit before it tries again.
+async fn append_surely(database: &Database, number: i64) {
+    let known = "SELECT 1 FROM events WHERE version = $1";
+    loop {
+        let appended: Result<(), DatabaseError> = database
+            .write(move |tx| {
+                if tx.find(known, params![number], |row| row.read::<i64>())?.is_none() {
+                    events::append(tx, &crate::support::occasion(), &deposited(number % 5, number))?;
+                }
+                Ok(())
+            })
+            .await;
+        if appended.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Ends every connection that is at work just now.
+async fn kill_busy(db: &TestDatabase) -> i64 {
+    mischief(db, |client| {
+        let kill = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+        client.query_one(kill, &[]).unwrap().get(0)
+    })
+    .await
 }

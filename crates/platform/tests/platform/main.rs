@@ -1,5 +1,6 @@
 //! The contracts of the platform's engines, on each of them.
 
+mod crash;
 mod database;
 mod followers;
 mod jobs;
