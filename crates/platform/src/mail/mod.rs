@@ -5,6 +5,7 @@
 
 mod folder;
 mod header;
+mod job;
 mod message;
 mod templates;
 
@@ -16,6 +17,7 @@ use stoa_kernel::{Clock, Timestamp};
 
 pub use self::{
     folder::Folder,
+    job::SendMail,
     templates::{Rendered, Template},
 };
 use self::{message::Letter, templates::Templates};
