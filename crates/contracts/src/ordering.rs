@@ -71,6 +71,8 @@ order_event! {
         from: String,
         /// Where it is.
         to: String,
+        /// What was said about it, if anything.
+        details: Option<String>,
     }
 }
 order_event! {
@@ -82,6 +84,15 @@ order_event! {
     OrderShipped = "order.shipped" {
         /// The carrier's number for it, when known.
         tracking_number: Option<String>,
+    }
+}
+order_event! {
+    /// It became known where an order can be followed.
+    OrderTracked = "order.tracking_updated" {
+        /// The carrier's number for it.
+        tracking_number: String,
+        /// The carrier, when told.
+        carrier: Option<String>,
     }
 }
 order_event! {

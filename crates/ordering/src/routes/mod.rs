@@ -1,0 +1,14 @@
+//! HTTP: parse, authorise, call, answer.
+
+mod cart;
+mod guards;
+mod orders;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::Ordering;
+
+/// All routes of the domain.
+pub(crate) fn routes(ordering: Ordering) -> OpenApiRouter {
+    cart::routes().merge(orders::routes()).with_state(ordering)
+}
