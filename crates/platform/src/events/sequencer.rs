@@ -224,3 +224,52 @@ impl Sequencer {
         Ok(self.client.query_one(sql, &[])?.get(0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        MIGRATIONS,
+        database::{DatabaseConfig, Engine},
+        testing::on_engine,
+    };
+
+    const INSERT: &str = "INSERT INTO events (id, topic, type, aggregate, version, actor, at, payload)
+         VALUES (gen_random_uuid(), 'raw', 'raw.event', 'raw', 1, 'test', 0, '{}')";
+
+    /// The trap of a floor that is taken from the newest *ended* transaction: the one with the low ident is younger
+    /// than any that has ended, so such a floor would already cover it.
+    #[test]
+    fn the_floor_waits_for_the_youngest_transaction_too() {
+        on_engine(Engine::Postgres, MIGRATIONS, |db| async move {
+            let DatabaseConfig::Postgres(config) = db.config() else { unreachable!() };
+            let settings: Config = config.url.parse().unwrap();
+            tokio::task::spawn_blocking(move || thread::spawn(move || crossing(&settings)).join().unwrap())
+                .await
+                .unwrap();
+        });
+    }
+
+    fn crossing(settings: &Config) {
+        let [mut one, mut other, third] = [(), (), ()].map(|()| settings.connect(NoTls).unwrap());
+        let mut sequencer = Sequencer::new(third).unwrap();
+        let (mut older, mut younger) = (one.transaction().unwrap(), other.transaction().unwrap());
+        older.execute("SELECT pg_current_xact_id()", &[]).unwrap();
+        younger.execute("SELECT pg_current_xact_id()", &[]).unwrap();
+        younger.execute(INSERT, &[]).unwrap();
+        older.execute(INSERT, &[]).unwrap();
+        older.commit().unwrap();
+        sequencer.sampled -= FLOOR_EVERY;
+        for numbered in [1, 0, 0] {
+            assert_eq!(sequencer.number_a_batch().unwrap(), numbered);
+        }
+        assert_eq!(sequencer.floor, 0);
+        younger.commit().unwrap();
+        assert_eq!(sequencer.number_a_batch().unwrap(), 1, "the late one is found");
+        // Any transaction in the cluster may hold the floor back, but none for ever.
+        while sequencer.floor != 2 {
+            sequencer.sampled -= FLOOR_EVERY;
+            assert_eq!(sequencer.number_a_batch().unwrap(), 0);
+        }
+    }
+}

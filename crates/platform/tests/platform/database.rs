@@ -24,6 +24,16 @@ fn insert(tx: &mut Tx<'_>, id: i64, name: &str) -> Result<(), DatabaseError> {
     tx.execute("INSERT INTO items (id, name) VALUES ($1, $2)", params![id, name]).map(drop)
 }
 
+type Kinds = (
+    Option<bool>,
+    Option<i32>,
+    Option<i64>,
+    Option<String>,
+    Option<Uuid>,
+    Option<Timestamp>,
+    Option<Vec<u8>>,
+);
+
 #[derive(Debug, thiserror::Error)]
 enum Refused {
     #[error("not today")]
@@ -69,7 +79,6 @@ each_engine! { MIGRATIONS;
             )?;
             Ok::<_, DatabaseError>(())
         }).await.unwrap();
-        type Kinds = (Option<bool>, Option<i32>, Option<i64>, Option<String>, Option<Uuid>, Option<Timestamp>, Option<Vec<u8>>);
         let rows: Vec<Kinds> = database.read(|c| {
             c.query("SELECT flag, small, large, words, id, at, bytes FROM kinds ORDER BY place", &[], |row| {
                 Ok((row.read()?, row.read()?, row.read()?, row.read()?, row.read()?, row.read()?, row.read()?))

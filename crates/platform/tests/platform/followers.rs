@@ -39,13 +39,13 @@ async fn retry_parked(database: &Database) -> u64 {
 /// A ledger that refuses number 13 while it is superstitious.
 fn superstitious() -> (Follower, Arc<AtomicBool>, Arc<AtomicU32>) {
     let (fears, tries) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
-    let (fear, tried) = (Arc::clone(&fears), Arc::clone(&tries));
+    let (afraid, counter) = (Arc::clone(&fears), Arc::clone(&tries));
     let follower = Follower::new("ledger", &[Deposited::TYPE], StartAt::Head, move |tx, event| {
         // The effect comes first: it must be undone with the failure.
         enter(tx, event)?;
         if event.payload::<Deposited>()?.number == 13 {
-            tried.fetch_add(1, Ordering::SeqCst);
-            if fear.load(Ordering::SeqCst) {
+            counter.fetch_add(1, Ordering::SeqCst);
+            if afraid.load(Ordering::SeqCst) {
                 return Err(HandlerError::new("thirteen"));
             }
         }

@@ -304,8 +304,8 @@ fn a_storm_with_the_sequencer_killed_again_and_again() {
         let other = db.open();
         let followers = Followers::start(&other, &clock().clock(), vec![]).await.unwrap();
         storm(&db, 32, 40, Some(&going)).await;
-        let killed = killer.await.unwrap();
-        assert!(killed >= 3, "the sequencer was killed {killed} times");
+        let deaths = killer.await.unwrap();
+        assert!(deaths >= 3, "the sequencer was killed {deaths} times");
         followers.drain().await;
     });
 }
@@ -404,17 +404,17 @@ fn an_old_snapshot_stops_nothing() {
         let followers = Followers::start(&database, &clock().clock(), vec![]).await.unwrap();
         append(&database, deposited(1, 1)).await;
         let (release, released) = std::sync::mpsc::channel::<()>();
-        let (taken, takes) = std::sync::mpsc::channel();
+        let (holds, held) = std::sync::mpsc::channel();
         let config = crate::support::postgres_config(&db);
         let holder = std::thread::spawn(move || {
             let mut client = config.connect(postgres::NoTls).unwrap();
             client
                 .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT COUNT(*) FROM events")
                 .unwrap();
-            taken.send(()).unwrap();
+            holds.send(()).unwrap();
             released.recv().unwrap();
         });
-        tokio::task::spawn_blocking(move || takes.recv().unwrap()).await.unwrap();
+        tokio::task::spawn_blocking(move || held.recv().unwrap()).await.unwrap();
         for number in 2..=200 {
             append(&database, deposited(1, number)).await;
         }

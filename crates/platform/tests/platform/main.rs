@@ -1,10 +1,18 @@
 //! The contracts of the platform's engines, on each of them.
 
+#[cfg(test)]
 mod crash;
+#[cfg(test)]
 mod database;
+#[cfg(test)]
 mod followers;
+#[cfg(test)]
 mod jobs;
+#[cfg(test)]
 mod log;
+#[cfg(test)]
 mod postgres;
+#[cfg(test)]
 mod sqlite;
+#[cfg(test)]
 mod support;

@@ -18,11 +18,7 @@ async fn bounded(db: &TestDatabase, spare_pages: u32) -> Database {
     let DatabaseConfig::Sqlite(config) = db.config() else { unreachable!() };
     let open = Database::open(&db.config()).unwrap();
     make(&open, "CREATE TABLE blobs (id BIGINT PRIMARY KEY, content BLOB)").await;
-    let pages: i64 = open
-        .read(|c| c.find("PRAGMA page_count", &[], |row| row.read()))
-        .await
-        .map(Option::unwrap)
-        .unwrap_or_else(|e: DatabaseError| panic!("{e}"));
+    let pages = number(&open, "PRAGMA page_count").await;
     let max_pages = Some(u32::try_from(pages).unwrap() + spare_pages);
     Database::open(&DatabaseConfig::Sqlite(SqliteConfig { max_pages, ..config })).unwrap()
 }

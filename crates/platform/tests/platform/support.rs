@@ -13,7 +13,7 @@ use stoa_platform::{
 };
 
 /// Long enough for anything here; a test that reaches it has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) fn clock() -> ManualClock {
     ManualClock::starting_at(Timestamp::from_seconds(1_750_000_000))
