@@ -1,0 +1,110 @@
+//! Who a credential belongs to: the question of every request, so the way is short.
+
+use std::{pin::Pin, sync::Arc};
+
+use sha2::{Digest, Sha256};
+use stoa_http::{Authenticator, Credentials};
+use stoa_kernel::{
+    Actor, Permission, Permissions, Refusal, SessionId, SignedIn, Timestamp, UserId, actor::Machine,
+};
+use stoa_platform::database::{Connection, DatabaseError};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    Accounts,
+    store::{
+        sessions::{self, LiveSession},
+        users,
+    },
+    tokens::{invalid_token, unauthenticated},
+};
+
+/// What keys of the configuration may do: everything about the catalogue and about orders.
+const MACHINE_SCOPE: [&str; 5] = ["product", "category", "package", "offer", "order"];
+
+/// A key of the configuration; only its hash is kept in memory.
+pub(crate) struct MachineKey {
+    hash: [u8; 32],
+    machine: Machine,
+}
+
+/// The keys of the configuration, named by their place in it.
+pub(crate) fn machine_keys(keys: &[String]) -> Vec<MachineKey> {
+    let all = |resource: &&str| Permission { resource: (*resource).to_owned(), action: "*".to_owned() };
+    let permissions: Arc<Permissions> = Arc::new(MACHINE_SCOPE.iter().map(all).collect());
+    let named = keys.iter().enumerate().map(|(index, key)| MachineKey {
+        hash: Sha256::digest(key).into(),
+        machine: Machine {
+            name: format!("configured-{}", index + 1).into(),
+            permissions: Arc::clone(&permissions),
+        },
+    });
+    named.collect()
+}
+
+impl Accounts {
+    async fn by_token(&self, token: &str) -> Result<Actor, Refusal> {
+        let now = self.clock().now();
+        let bearer = self.tokens().verify(token, now)?;
+        let session = self.live_session(bearer.sid, now).await?;
+        let session = session
+            .ok_or_else(|| unauthenticated("SESSION_ENDED", "The session has ended; sign in again."))?;
+        if session.user != bearer.sub {
+            return Err(invalid_token());
+        }
+        let permissions = self.permissions_of(&session.role, now).await?;
+        Ok(Actor::User(SignedIn { user: session.user, session: bearer.sid, role: session.role, permissions }))
+    }
+
+    /// The session, unless it has ended; read at most a second ago.
+    async fn live_session(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<LiveSession>, DatabaseError> {
+        if let Some(known) = self.sessions().get(&id, now) {
+            return Ok(known);
+        }
+        let found = self.database().get(move |c| sessions::live(c, id)).await?;
+        self.sessions().put(id, found.clone(), now);
+        Ok(found)
+    }
+
+    /// Every key is compared, each in constant time, so that the time tells nothing of them.
+    fn by_key(&self, key: &str) -> Result<Actor, Refusal> {
+        let given: [u8; 32] = Sha256::digest(key).into();
+        let mut found = None;
+        for known in self.machine_keys() {
+            if bool::from(known.hash.ct_eq(&given)) {
+                found = Some(&known.machine);
+            }
+        }
+        let machine = found.ok_or_else(|| unauthenticated("INVALID_API_KEY", "The API key is not valid."))?;
+        Ok(Actor::Machine(machine.clone()))
+    }
+}
+
+impl Authenticator for Accounts {
+    fn authenticate<'r>(
+        &'r self,
+        credentials: Credentials<'r>,
+    ) -> Pin<Box<dyn Future<Output = Result<Actor, Refusal>> + Send + 'r>> {
+        Box::pin(async move {
+            match credentials {
+                Credentials::Bearer(token) => self.by_token(token).await,
+                Credentials::ApiKey(key) => self.by_key(key),
+            }
+        })
+    }
+}
+
+impl stoa_contracts::accounts::Accounts for Accounts {
+    fn contact(
+        &self,
+        connection: &mut Connection<'_>,
+        user: UserId,
+    ) -> Result<Option<stoa_contracts::accounts::Contact>, DatabaseError> {
+        let user = users::find(connection, user)?;
+        Ok(user.map(|user| stoa_contracts::accounts::Contact { email: user.email, name: user.name }))
+    }
+}

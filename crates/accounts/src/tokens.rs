@@ -1,0 +1,225 @@
+//! Access tokens (JWT, HS256) and the opaque secrets of which only a hash is kept.
+
+use std::time::Duration;
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use stoa_kernel::{Random, Refusal, RefusalKind, SessionId, Timestamp, UserId};
+
+use crate::{account::User, error::AccountError, settings::SettingsError};
+
+const AUDIENCE: &str = "stoa";
+const LEAST_SECRET: usize = 32;
+
+/// Signs access tokens and verifies them; the keys are made once.
+pub(crate) struct AccessTokens {
+    header: Header,
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    validation: Validation,
+    issuer: String,
+}
+
+#[derive(Serialize)]
+struct Claims<'c> {
+    sub: UserId,
+    email: &'c str,
+    role: &'c str,
+    sid: SessionId,
+    iat: i64,
+    exp: i64,
+    iss: &'c str,
+    aud: &'static str,
+}
+
+/// What a genuine token says. Role and address are read from the database, not from here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub(crate) struct Bearer {
+    pub(crate) sub: UserId,
+    pub(crate) sid: SessionId,
+    exp: i64,
+}
+
+impl AccessTokens {
+    pub(crate) fn new(secret: &[u8], issuer: &str) -> Result<Self, SettingsError> {
+        if secret.len() < LEAST_SECRET {
+            return Err(SettingsError::ShortSecret(secret.len()));
+        }
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub"]);
+        // `exp` is held against our own clock below.
+        validation.validate_exp = false;
+        Ok(Self {
+            header: Header::new(Algorithm::HS256),
+            signing: EncodingKey::from_secret(secret),
+            verifying: DecodingKey::from_secret(secret),
+            validation,
+            issuer: issuer.to_owned(),
+        })
+    }
+
+    /// A token for a session of `user`.
+    pub(crate) fn sign(
+        &self,
+        user: &User,
+        session: SessionId,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Result<String, AccountError> {
+        let claims = Claims {
+            sub: user.id,
+            email: &user.email,
+            role: &user.role,
+            sid: session,
+            iat: now.as_seconds(),
+            exp: (now + lifetime).as_seconds(),
+            iss: &self.issuer,
+            aud: AUDIENCE,
+        };
+        encode(&self.header, &claims, &self.signing).map_err(AccountError::Signing)
+    }
+
+    /// What a token says, if it is ours, unaltered and not out of date.
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Bearer, Refusal> {
+        let bearer: Bearer =
+            decode(token, &self.verifying, &self.validation).map_err(|_| invalid_token())?.claims;
+        if now.as_seconds() >= bearer.exp {
+            return Err(unauthenticated("TOKEN_EXPIRED", "The access token has expired."));
+        }
+        Ok(bearer)
+    }
+}
+
+/// 401 for what is not a token of ours.
+pub(crate) fn invalid_token() -> Refusal {
+    unauthenticated("INVALID_TOKEN", "The access token is not valid.")
+}
+
+/// 401 with a code of its own.
+pub(crate) fn unauthenticated(code: &'static str, detail: &'static str) -> Refusal {
+    Refusal::new(RefusalKind::Unauthenticated, code, detail)
+}
+
+/// The SHA-256 by which a secret is kept.
+pub(crate) type SecretHash = [u8; 32];
+
+/// An opaque token: refresh tokens, proofs of addresses. The token leaves by mail or answer, the hash stays.
+pub(crate) struct Secret {
+    pub(crate) token: String,
+    pub(crate) hash: SecretHash,
+}
+
+impl Secret {
+    pub(crate) fn new(random: &Random) -> Self {
+        let token = random.secret();
+        Self { hash: hash_of(&token), token }
+    }
+}
+
+/// The hash under which a token would be kept.
+pub(crate) fn hash_of(token: &str) -> SecretHash {
+    Sha256::digest(token).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+    const ISSUER: &str = "https://shop.example";
+    const QUARTER: Duration = Duration::from_mins(15);
+
+    fn tokens() -> AccessTokens {
+        AccessTokens::new(SECRET, ISSUER).unwrap()
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_seconds(1_700_000_000)
+    }
+
+    fn claims(iss: &'static str, aud: &'static str) -> Claims<'static> {
+        let random = Random::seeded(3);
+        Claims {
+            sub: UserId::new(now(), &random),
+            email: "bob@example.com",
+            role: "admin",
+            sid: SessionId::new(now(), &random),
+            iat: now().as_seconds(),
+            exp: now().as_seconds() + 900,
+            iss,
+            aud,
+        }
+    }
+
+    fn code(token: &str, at: Timestamp) -> &'static str {
+        tokens().verify(token, at).err().map_or("accepted", |refusal| refusal.code)
+    }
+
+    #[test]
+    fn a_token_is_good_until_the_second_it_expires() {
+        let random = Random::seeded(1);
+        let user = crate::store::testing::user("bob", &random, now());
+        let session = SessionId::new(now(), &random);
+        let token = tokens().sign(&user, session, now(), QUARTER).unwrap();
+        let bearer = tokens().verify(&token, now() + QUARTER - Duration::from_secs(1)).unwrap();
+        assert_eq!((bearer.sub, bearer.sid), (user.id, session));
+        assert_eq!(code(&token, now() + QUARTER), "TOKEN_EXPIRED");
+    }
+
+    #[test]
+    fn other_secrets_algorithms_issuers_and_audiences_are_refused() {
+        let hs256 = Header::new(Algorithm::HS256);
+        let ours = EncodingKey::from_secret(SECRET);
+        let theirs = EncodingKey::from_secret(b"another secret, of thirty-two bytes too");
+        let good = claims(ISSUER, AUDIENCE);
+        assert_eq!(code(&encode(&hs256, &good, &ours).unwrap(), now()), "accepted");
+        assert_eq!(code(&encode(&hs256, &good, &theirs).unwrap(), now()), "INVALID_TOKEN");
+        let hs384 = Header::new(Algorithm::HS384);
+        assert_eq!(code(&encode(&hs384, &good, &ours).unwrap(), now()), "INVALID_TOKEN");
+        let foreign = claims("https://elsewhere.example", AUDIENCE);
+        assert_eq!(code(&encode(&hs256, &foreign, &ours).unwrap(), now()), "INVALID_TOKEN");
+        let other = claims(ISSUER, "another-service");
+        assert_eq!(code(&encode(&hs256, &other, &ours).unwrap(), now()), "INVALID_TOKEN");
+    }
+
+    #[test]
+    fn unsigned_and_altered_tokens_are_refused() {
+        // {"alg":"none"}.{"sub":…} without signature, and a signed one whose payload was swapped.
+        let good = encode(
+            &Header::new(Algorithm::HS256),
+            &claims(ISSUER, AUDIENCE),
+            &EncodingKey::from_secret(SECRET),
+        );
+        let good = good.unwrap();
+        let parts: Vec<&str> = good.split('.').collect();
+        let none = "eyJhbGciOiJub25lIn0";
+        for forged in [
+            format!("{none}.{}.", parts[1]),
+            format!("{none}.{}.{}", parts[1], parts[2]),
+            format!("{}.{}.", parts[0], parts[1]),
+            format!("{}.{}", parts[0], parts[1]),
+            format!("{}.{}.{}", parts[0], parts[1].to_uppercase(), parts[2]),
+            format!("{good}x"),
+            String::new(),
+            "...".into(),
+            "nonsense".into(),
+        ] {
+            assert_eq!(code(&forged, now()), "INVALID_TOKEN", "{forged}");
+        }
+    }
+
+    #[test]
+    fn a_short_secret_stops_the_start() {
+        assert!(matches!(AccessTokens::new(&SECRET[1..], ISSUER), Err(SettingsError::ShortSecret(31))));
+    }
+
+    #[test]
+    fn a_secret_is_found_again_by_its_hash() {
+        let secret = Secret::new(&Random::seeded(1));
+        assert_eq!(hash_of(&secret.token), secret.hash);
+        assert_ne!(Secret::new(&Random::seeded(2)).hash, secret.hash);
+    }
+}
