@@ -1,1 +1,122 @@
-//! Placeholder.
+//! The catalogue: products with their stock, and the tree of categories they stand in.
+//!
+//! Everybody sees what is [`ProductStatus::Active`]; whoever may change products sees the rest too. Every change of stock
+//! is one conditional statement and leaves a movement behind, so that what is on the shelf can be proved at any time.
+//!
+//! A product names its category by slug. The slug need not be known: catalogues are imported before their tree is made.
+
+mod category;
+mod create_product;
+mod delete_product;
+mod error;
+mod events;
+mod listing;
+mod product;
+mod routes;
+mod seed;
+mod settings;
+mod slug;
+mod stock;
+mod store;
+mod update_product;
+mod write_category;
+
+use std::sync::Arc;
+
+pub use category::{Category, CategoryBranch, CategoryId, CategoryKind, NewCategory};
+pub use create_product::CreateProduct;
+pub use error::CatalogError;
+pub use events::{CatalogSeeded, CategoryCreated, CategoryDeleted, CategoryUpdated};
+pub use product::{NewProduct, Product, ProductStatus};
+pub use seed::{begin_bulk_load, end_bulk_load};
+pub use settings::CatalogSettings;
+pub use slug::Slug;
+pub use update_product::UpdateProduct;
+
+use stoa_contracts::catalog::ProductId;
+use stoa_http::Module;
+use stoa_kernel::{Actor, Clock, Random};
+use stoa_platform::{
+    Occasion, Platform,
+    cache::{Cache, Tag},
+    database::{Database, Migration, Tx},
+    events::StoredEvent,
+};
+
+/// The tables of the catalogue.
+pub const MIGRATIONS: &[Migration] = &[
+    Migration::shared(20, "catalog", include_str!("../../../migrations/0020_catalog.sql")),
+    Migration::shared(21, "catalog_lists", include_str!("../../../migrations/0021_catalog_lists.sql")),
+];
+
+/// What cached lists of products are tagged with.
+const PRODUCTS: Tag = Tag::named("products");
+/// What every cached answer about categories is tagged with.
+const CATEGORIES: Tag = Tag::named("categories");
+
+/// The catalogue of one shop; cheap to clone.
+#[derive(Clone)]
+pub struct Catalogue(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    clock: Clock,
+    random: Random,
+    cache: Cache,
+    settings: CatalogSettings,
+}
+
+impl Catalogue {
+    /// The catalogue that is kept in the platform's database.
+    pub fn new(platform: &Platform, settings: CatalogSettings) -> Self {
+        Self(Arc::new(Inner {
+            database: platform.database.clone(),
+            clock: platform.clock.clone(),
+            random: platform.random.clone(),
+            cache: platform.cache.clone(),
+            settings,
+        }))
+    }
+
+    /// What the catalogue serves and keeps.
+    pub fn module(&self) -> Module {
+        Module {
+            name: "catalog",
+            migrations: MIGRATIONS.to_vec(),
+            routes: routes::all(self),
+            cache_tags: Some(touched),
+            ..Module::default()
+        }
+    }
+
+    /// The occasion of a request made by `actor`.
+    fn occasion(&self, actor: &Actor) -> Occasion {
+        Occasion::new(&self.0.clock, &self.0.random, actor)
+    }
+
+    /// Forgets cached answers that show these products, as soon as the transaction is committed.
+    fn forget_products(&self, tx: &mut Tx<'_>, products: impl IntoIterator<Item = ProductId>) {
+        let mut tags = vec![PRODUCTS];
+        tags.extend(products.into_iter().map(product_tag));
+        self.forget(tx, tags);
+    }
+
+    fn forget(&self, tx: &mut Tx<'_>, tags: Vec<Tag>) {
+        let cache = self.0.cache.clone();
+        tx.after_commit(move || cache.invalidate(&tags));
+    }
+}
+
+fn product_tag(id: ProductId) -> Tag {
+    Tag::of("product", id)
+}
+
+/// What an event of another node makes stale here. A product's aggregate is named as its tag is.
+fn touched(event: &StoredEvent) -> Vec<Tag> {
+    match event.kind.split('.').next() {
+        Some("product") => vec![Tag::named(&event.aggregate), PRODUCTS],
+        Some("category") => vec![CATEGORIES],
+        Some("catalog") => vec![PRODUCTS, CATEGORIES],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,217 @@
+//! Lists of products. A page is read straight from the index of its order, beginning right after its cursor, so it costs
+//! the same however many products there are.
+
+use std::fmt::Write as _;
+
+use stoa_kernel::{Currency, CursorValue, Page, PageRequest, SortOrder, page::DEEPEST_ENTRY};
+use stoa_platform::database::{Connection, DatabaseError, Value};
+
+use super::products;
+use crate::{
+    listing::{Listing, Place, SortKey},
+    product::{Product, ProductStatus},
+};
+
+/// Where prices are limited and something else is sorted by: up to this many matches are found by price and sorted;
+/// with more of them a walk in the wanted order soon meets enough.
+const FEW: i64 = 1_000;
+/// A limit far beyond those few: it keeps an engine from pushing the order into the search.
+const UNREACHED: &str = "LIMIT 1000000";
+
+/// How the rows of a page are found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Along the index of the order.
+    Walk,
+    /// By price, then sorted.
+    Sort,
+}
+
+pub(crate) fn page(
+    connection: &mut Connection<'_>,
+    listing: &Listing,
+    (request, after): (&PageRequest, Option<&Place>),
+    currency: Currency,
+) -> Result<Page<Product>, DatabaseError> {
+    if listing.statuses.is_empty() {
+        return Ok(Page { entries: Vec::new(), next: None, total: request.wants_total().then_some(0) });
+    }
+    let way = if listing.narrows_another_order() && matches_are_few(connection, listing)? {
+        Way::Sort
+    } else {
+        Way::Walk
+    };
+    let statement = Statement::rows(listing, (request, after), way);
+    let rows = connection.query(&statement.sql, &statement.values, |row| products::read(row, currency))?;
+    let total = if request.wants_total() { Some(total(connection, listing)?) } else { None };
+    Ok(Page::from_rows(rows, request.limit, total, |last| listing.cursor_after(last)))
+}
+
+fn matches_are_few(connection: &mut Connection<'_>, listing: &Listing) -> Result<bool, DatabaseError> {
+    let priced = Listing { words: Vec::new(), in_stock: None, ..listing.clone() };
+    Ok(count(connection, &priced, FEW + 1)? <= FEW)
+}
+
+/// How many products the whole list has, as far as is counted.
+fn total(connection: &mut Connection<'_>, listing: &Listing) -> Result<u32, DatabaseError> {
+    let found = count(connection, listing, DEEPEST_ENTRY.into())?;
+    Ok(u32::try_from(found).unwrap_or(DEEPEST_ENTRY))
+}
+
+fn count(connection: &mut Connection<'_>, listing: &Listing, most: i64) -> Result<i64, DatabaseError> {
+    let statement = Statement::count(listing, most);
+    let counted = connection.find(&statement.sql, &statement.values, |row| row.read::<i64>())?;
+    Ok(counted.unwrap_or(0).min(most))
+}
+
+/// A statement in the making, with the values bound so far.
+#[derive(Default)]
+struct Statement<'l> {
+    sql: String,
+    values: Vec<Value<'l>>,
+}
+
+impl<'l> Statement<'l> {
+    /// The rows of a page and one more. Over several statuses it is a merge of one walk for each.
+    fn rows(listing: &'l Listing, (request, after): (&PageRequest, Option<&'l Place>), way: Way) -> Self {
+        let mut statement = Self::default();
+        let (wanted, skipped) = (i64::from(request.limit) + 1, i64::from(request.offset()));
+        // A unary plus keeps an engine from taking the index on prices when another order is walked.
+        let price = if way == Way::Walk && listing.sort != SortKey::Price { "+price" } else { "price" };
+        let mut conditions = statement.conditions(listing, price, after);
+        if let Some(after) = after {
+            statement.begin_after(listing, after, &mut conditions);
+        }
+        let [limit, offset] = [wanted, skipped].map(|number| statement.bind(number));
+        let (key, direction) = (column(listing.sort), direction(listing.order));
+        let order = format!("ORDER BY {key} {direction}, id {direction}");
+        let part = format!("LIMIT {limit} OFFSET {offset}");
+        let (columns, table) = (products::COLUMNS, "name_folded FROM products");
+        let walk = |status| format!("SELECT {columns}, {table} WHERE status = '{status}'{conditions}");
+        statement.sql = match (way, listing.statuses.as_slice()) {
+            (Way::Walk, [status]) => format!("{} {order} {part}", walk(*status)),
+            (Way::Walk, statuses) => {
+                let reach = statement.bind(wanted + skipped);
+                let walks = union(statuses, |status| format!("{} {order} LIMIT {reach}", walk(status)));
+                format!("SELECT * FROM ({walks}) AS merged {order} {part}")
+            }
+            (Way::Sort, statuses) => {
+                let matches = union(statuses, walk);
+                format!("SELECT * FROM ({matches} {UNREACHED}) AS few {order} {part}")
+            }
+        };
+        statement
+    }
+
+    fn count(listing: &'l Listing, most: i64) -> Self {
+        let mut statement = Self::default();
+        let most = statement.bind(most);
+        let conditions = statement.conditions(listing, "price", None);
+        let matches = union(&listing.statuses, |status| {
+            format!("SELECT 1 FROM products WHERE status = '{status}'{conditions} LIMIT {most}")
+        });
+        statement.sql = format!("SELECT COUNT(*) FROM ({matches}) AS matches");
+        statement
+    }
+
+    /// Binds a value; answers its placeholder.
+    fn bind(&mut self, value: impl Into<Value<'l>>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+
+    fn conditions(&mut self, listing: &'l Listing, price: &str, after: Option<&Place>) -> String {
+        let mut text = String::new();
+        let mut and = |condition: &str, placeholder: &str| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, " AND {condition} {placeholder}");
+        };
+        if let Some(category) = &listing.category {
+            and("category =", &self.bind(category));
+        }
+        // A cursor in an order of prices lies beyond the bound where that order begins.
+        let begun = after.is_some() && listing.sort == SortKey::Price;
+        if let Some(least) = listing.min_price.filter(|_| !(begun && listing.order == SortOrder::Asc)) {
+            and(&format!("{price} >="), &self.bind(least));
+        }
+        if let Some(most) = listing.max_price.filter(|_| !(begun && listing.order == SortOrder::Desc)) {
+            and(&format!("{price} <="), &self.bind(most));
+        }
+        for word in &listing.words {
+            and("name_folded LIKE", &format!("{} ESCAPE '\\'", self.bind(pattern(word))));
+        }
+        match listing.in_stock {
+            Some(true) => and("in_stock", ""),
+            Some(false) => and("NOT in_stock", ""),
+            None => {}
+        }
+        text
+    }
+
+    fn begin_after(&mut self, listing: &Listing, after: &'l Place, conditions: &mut String) {
+        let value = match &after.value {
+            CursorValue::Number(number) => self.bind(*number),
+            CursorValue::Text(text) => self.bind(text),
+        };
+        let id = self.bind(after.id);
+        let (key, beyond) = (column(listing.sort), if listing.order == SortOrder::Asc { ">" } else { "<" });
+        let _ = write!(conditions, " AND ({key}, id) {beyond} ({value}, {id})");
+    }
+}
+
+const fn column(sort: SortKey) -> &'static str {
+    match sort {
+        SortKey::Price => "price",
+        SortKey::Name => "name_folded",
+        SortKey::CreatedAt => "created_at",
+    }
+}
+
+const fn direction(order: SortOrder) -> &'static str {
+    match order {
+        SortOrder::Asc => "ASC",
+        SortOrder::Desc => "DESC",
+    }
+}
+
+fn union(statuses: &[ProductStatus], branch: impl Fn(ProductStatus) -> String) -> String {
+    let branches = statuses.iter().map(|status| format!("SELECT * FROM ({}) AS branch", branch(*status)));
+    branches.collect::<Vec<_>>().join(" UNION ALL ")
+}
+
+/// A word anywhere in the text, whatever signs it holds.
+fn pattern(word: &str) -> String {
+    let mut pattern = String::with_capacity(word.len() + 2);
+    pattern.push('%');
+    for character in word.chars() {
+        if matches!(character, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// How the embedded engine would find the first page of a list, step by step.
+#[cfg(test)]
+pub(super) async fn explain(database: &stoa_platform::database::Database, listing: Listing) -> Vec<String> {
+    let read = move |connection: &mut Connection<'_>| -> Result<Vec<String>, DatabaseError> {
+        let statement = Statement::rows(&listing, (&PageRequest::first(20), None), Way::Walk);
+        connection.query(&format!("EXPLAIN QUERY PLAN {}", statement.sql), &statement.values, |row| {
+            let _: (i64, i64, i64) = (row.read()?, row.read()?, row.read()?);
+            row.read()
+        })
+    };
+    database.read(read).await.unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_of_patterns_in_a_word_are_only_signs() {
+        assert_eq!(pattern("50%_a\\b"), r"%50\%\_a\\b%");
+    }
+}
