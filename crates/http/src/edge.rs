@@ -79,9 +79,9 @@ impl Edge {
         let (version, response) = match admit(&shared, &mut request, request_id.clone()).await {
             Ok(context) => {
                 let version = context.version();
-                let path = request.uri().path().to_owned();
-                let response = answer(self.router, request, context, shared.settings.request_timeout).await;
-                log_failure(&response, &method, &path, &request_id);
+                let address = request.uri().clone();
+                let response = answer(self.router, request, shared.settings.request_timeout).await;
+                log_failure(&response, &method, address.path(), &request_id);
                 (version, response)
             }
             Err(refused) => (shared.settings.default_version, *refused),
@@ -191,7 +191,7 @@ fn take_general(context: &RequestContext, request: &mut Request) -> Result<(), B
     Err(Box::new(response))
 }
 
-async fn answer(router: Router, request: Request, context: RequestContext, limit: Duration) -> Response {
+async fn answer(router: Router, request: Request, limit: Duration) -> Response {
     let standing = request.extensions().get::<Standing>().cloned();
     let handled = tokio::time::timeout(limit, router.oneshot(request)).await;
     let mut response = match handled {
@@ -202,7 +202,6 @@ async fn answer(router: Router, request: Request, context: RequestContext, limit
                 .into_response()
         }
     };
-    drop(context);
     if let Some(standing) = standing
         && response.extensions().get::<Standing>().is_none()
     {

@@ -19,14 +19,16 @@ use crate::{
     health::Health,
     serve::{Listening, listen},
     settings::Settings,
-    wiring::{self, Wired},
+    wiring::{self, Domains, Wired},
 };
 
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data folder cannot be made.
-    #[error("the data folder {path} cannot be used: {source}; set STOA_DATA_DIR to a folder that can be written")]
+    #[error(
+        "the data folder {path} cannot be used: {source}; set STOA_DATA_DIR to a folder that can be written"
+    )]
     DataFolder {
         /// The folder.
         path: String,
@@ -42,6 +44,9 @@ pub enum StartError {
     /// The mail templates or the sender's address are wrong.
     #[error("mail cannot be sent: {0}; check STOA_MAIL_FROM")]
     Mail(#[from] MailError),
+    /// Accounts refuse their settings.
+    #[error(transparent)]
+    Accounts(#[from] stoa_accounts::SettingsError),
     /// The workers cannot start.
     #[error("the workers cannot start: {0}")]
     Workers(#[from] jobs::StartError),
@@ -64,6 +69,7 @@ pub enum StartError {
 /// A running node.
 pub struct App {
     platform: Platform,
+    domains: Domains,
     health: Arc<Health>,
     listening: Listening,
     followers: FollowersHandle,
@@ -78,7 +84,7 @@ impl App {
     pub async fn start(settings: Settings, clock: Clock, random: Random) -> Result<Self, StartError> {
         let platform = open_platform(&settings, clock, random).await?;
         let health = Arc::new(Health::new(&platform, &settings));
-        let Wired { router, authenticator, followers, job_handlers, schedules, cache_tags } =
+        let Wired { domains, router, authenticator, followers, job_handlers, schedules, cache_tags } =
             wiring::wire(&platform, &settings, &health)?;
 
         let followers = Followers::start(&platform.database, &platform.clock, followers).await?;
@@ -94,15 +100,15 @@ impl App {
         .await?;
 
         let address = SocketAddr::new(settings.host, settings.port);
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| StartError::Listen { address, source })?;
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let edge = Edge::new(router, settings.http.clone(), authenticator, &platform);
         let listening = listen(listener, edge, &settings.http)
             .map_err(|source| StartError::Listen { address, source })?;
         health.set_ready(true);
         Ok(Self {
             platform,
+            domains,
             health,
             listening,
             followers,
@@ -121,6 +127,11 @@ impl App {
     /// Its engines.
     pub fn platform(&self) -> &Platform {
         &self.platform
+    }
+
+    /// Its domains, to be asked without HTTP.
+    pub fn domains(&self) -> &Domains {
+        &self.domains
     }
 
     /// Does at once what schedules and workers would do when they look next; for tests that move the clock by hand.
@@ -147,11 +158,10 @@ pub async fn open_platform(
     clock: Clock,
     random: Random,
 ) -> Result<Platform, StartError> {
-    std::fs::create_dir_all(&settings.data_dir).map_err(|source| StartError::DataFolder {
-        path: settings.data_dir.display().to_string(),
-        source,
-    })?;
-    let (config, migrations, migration_clock) = (settings.database.clone(), wiring::migrations(), clock.clone());
+    std::fs::create_dir_all(&settings.data_dir)
+        .map_err(|source| StartError::DataFolder { path: settings.data_dir.display().to_string(), source })?;
+    let (config, migrations, migration_clock) =
+        (settings.database.clone(), wiring::migrations(), clock.clone());
     let database = tokio::task::spawn_blocking(move || {
         let applied = migrate(&config, &migrations, &migration_clock)?;
         if !applied.is_empty() {
@@ -180,7 +190,8 @@ async fn start_tail(platform: &Platform, cache_tags: CacheTags) -> Result<Option
     }
     let cache = platform.cache.clone();
     let hear = move |events: &[StoredEvent]| {
-        let tags: Vec<Tag> = events.iter().flat_map(|event| cache_tags.iter().flat_map(|tags| tags(event))).collect();
+        let tags: Vec<Tag> =
+            events.iter().flat_map(|event| cache_tags.iter().flat_map(|tags| tags(event))).collect();
         cache.invalidate(&tags);
     };
     Tail::start(&platform.database, hear).await.map(Some)

@@ -91,7 +91,10 @@ impl Health {
         Router::new()
             .route("/health", get(move || async move { whole.report().await }))
             .route("/health/ready", get(move || async move { ready.readiness().await }))
-            .route("/health/live", get(|| async { Reply::ok(&Alive { status: "alive" }).map_err(Into::into) as Outcome }))
+            .route(
+                "/health/live",
+                get(|| async { Reply::ok(&Alive { status: "alive" }).map_err(Into::into) as Outcome }),
+            )
     }
 
     async fn report(&self) -> Outcome {
@@ -142,13 +145,18 @@ impl Health {
         let begun = Instant::now();
         let answered = self
             .database
-            .read(|connection| connection.find("SELECT number FROM migrations LIMIT 1", &[], |row| row.read::<i64>()))
+            .read(|connection| {
+                connection.find("SELECT number FROM migrations LIMIT 1", &[], |row| row.read::<i64>())
+            })
             .await;
         let result: Result<String, DatabaseError> = answered.map(|_| format!("{engine} answers"));
-        Check::of(result.map_err(|error| {
-            tracing::error!(%error, "the database does not answer");
-            format!("{engine} does not answer")
-        }), begun)
+        Check::of(
+            result.map_err(|error| {
+                tracing::error!(%error, "the database does not answer");
+                format!("{engine} does not answer")
+            }),
+            begun,
+        )
     }
 
     async fn check_storage(&self) -> Check {

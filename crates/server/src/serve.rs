@@ -26,7 +26,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest head of a request.
 const HEAD_BYTES: usize = 64 * 1024;
 /// Smaller answers are not worth compressing.
-const COMPRESS_FROM: u16 = 1_024;
+const COMPRESS_FROM: u64 = 1_024;
 
 /// A listener at work.
 pub struct Listening {
@@ -126,11 +126,7 @@ where
 
 fn connection_builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_BYTES);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())

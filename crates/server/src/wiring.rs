@@ -13,11 +13,11 @@ use stoa_platform::{
     database::Migration,
     events::{Follower, PruneEvents, StoredEvent},
     jobs::{Handler, Schedule},
-    mail::{Template, send_mail_handler},
+    mail::{SendMail, Template},
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{health::Health, settings::Settings};
+use crate::{app::StartError, health::Health, settings::Settings};
 
 /// Every domain, made and wired.
 pub struct Domains {
@@ -31,8 +31,8 @@ pub struct Domains {
 
 impl Domains {
     /// Makes the domains over a platform.
-    pub fn new(platform: &Platform, settings: &Settings) -> Self {
-        let accounts = Arc::new(Accounts::new(platform, settings.accounts.clone()));
+    pub fn new(platform: &Platform, settings: &Settings) -> Result<Self, StartError> {
+        let accounts = Arc::new(Accounts::new(platform, settings.accounts.clone())?);
         let catalogue = Arc::new(Catalogue::new(platform, settings.catalog.clone()));
         let provider = Arc::new(TestProvider::new(platform));
         let ordering = Arc::new(Ordering::new(
@@ -42,16 +42,22 @@ impl Domains {
             Arc::clone(&accounts) as _,
             provider,
         ));
-        Self { accounts, catalogue, ordering }
+        Ok(Self { accounts, catalogue, ordering })
     }
 
     fn modules(&self, platform: &Platform) -> Vec<Module> {
-        vec![idempotency_module(platform), self.accounts.module(), self.catalogue.module(), self.ordering.module()]
+        vec![
+            idempotency_module(platform),
+            self.accounts.module(),
+            self.catalogue.module(),
+            self.ordering.module(),
+        ]
     }
 }
 
 /// The parts of all modules, ready to be started.
 pub(crate) struct Wired {
+    pub(crate) domains: Domains,
     pub(crate) router: Router,
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) followers: Vec<Follower>,
@@ -64,22 +70,24 @@ pub(crate) fn wire(
     platform: &Platform,
     settings: &Settings,
     health: &Arc<Health>,
-) -> Result<Wired, serde_json::Error> {
-    let domains = Domains::new(platform, settings);
+) -> Result<Wired, StartError> {
+    let domains = Domains::new(platform, settings)?;
+    let modules = domains.modules(platform);
     let mut wired = Wired {
         router: health.routes(),
         authenticator: Arc::clone(&domains.accounts) as _,
         followers: Vec::new(),
         job_handlers: vec![
-            send_mail_handler(Arc::clone(&platform.mailer)),
+            SendMail::handler(Arc::clone(&platform.mailer)),
             PruneEvents::handler(&platform.database, settings.events_retention),
         ],
         schedules: vec![PruneEvents::schedule()],
         cache_tags: Vec::new(),
+        domains,
     };
     let mut documented = OpenApiRouter::new();
     let mut v0 = Router::new();
-    for module in domains.modules(platform) {
+    for module in modules {
         documented = documented.merge(module.routes);
         v0 = v0.merge(module.v0_routes);
         wired.followers.extend(module.followers);
@@ -94,10 +102,10 @@ pub(crate) fn wire(
 }
 
 /// The OpenAPI documents, for the command that prints them.
-pub fn documents(platform: &Platform, settings: &Settings) -> Result<Documents, serde_json::Error> {
-    let modules = Domains::new(platform, settings).modules(platform);
+pub fn documents(platform: &Platform, settings: &Settings) -> Result<Documents, StartError> {
+    let modules = Domains::new(platform, settings)?.modules(platform);
     let documented = modules.into_iter().fold(OpenApiRouter::new(), |all, module| all.merge(module.routes));
-    Documents::new(&documented.into_openapi(), &server_url(settings))
+    Ok(Documents::new(&documented.into_openapi(), &server_url(settings))?)
 }
 
 fn server_url(settings: &Settings) -> String {

@@ -1,8 +1,9 @@
 //! A node under test.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, path::Path, time::Duration};
 
 use serde_json::{Value, json};
+use stoa_accounts::PasswordCost;
 use stoa_kernel::{ManualClock, PageRequest, Random};
 use stoa_platform::{
     Platform,
@@ -25,6 +26,7 @@ pub struct TestApp {
     /// The hand of its clock.
     pub clock: ManualClock,
     app: App,
+    clerk: tokio::sync::OnceCell<Client>,
     _folder: TempDir,
     _database: TestDatabase,
 }
@@ -33,11 +35,12 @@ impl TestApp {
     /// Starts a node on a fresh database. Rate limits are off unless the test turns them on.
     pub async fn start(database: TestDatabase, change: Change) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut settings = Settings::for_tests(folder.path(), database.config());
+        let mut settings = settings(folder.path());
+        settings.database = database.config();
         change(&mut settings);
         let clock = ManualClock::starting_at(START);
         let app = App::start(settings, clock.clock(), Random::system()).await.expect("a node that starts");
-        Self { clock, app, _folder: folder, _database: database }
+        Self { clock, app, clerk: tokio::sync::OnceCell::new(), _folder: folder, _database: database }
     }
 
     /// Its address, e.g. `http://127.0.0.1:4711`.
@@ -64,8 +67,13 @@ impl TestApp {
 
     /// An administrator, made behind the surface and signed in.
     pub async fn admin(&self) -> Client {
-        stoa_server::commands::create_admin(self.platform(), "admin@example.com", PASSWORD).await.expect("an admin");
-        self.sign_in("admin@example.com").await
+        self.admin_called("admin@example.com").await
+    }
+
+    async fn admin_called(&self, email: &str) -> Client {
+        let accounts = &self.app.domains().accounts;
+        accounts.create_user("admin", email, PASSWORD).await.expect("an admin");
+        self.sign_in(email).await
     }
 
     /// Somebody known, signed in.
@@ -73,6 +81,15 @@ impl TestApp {
         let body = json!({"email": email, "password": PASSWORD});
         let answer = self.anon().post("/api/auth/login", body).await.expect(200);
         self.anon().signed_in(answer.body)
+    }
+
+    /// A product that is on offer, made by an administrator of its own; answers its id.
+    pub async fn product(&self, price: &str, stock: i64) -> String {
+        let price: Box<serde_json::value::RawValue> = serde_json::from_str(price).expect("a price");
+        let body =
+            format!(r#"{{"name":"Tea","price":{price},"stock":{stock},"category":"tea","status":"ACTIVE"}}"#);
+        let clerk = self.clerk.get_or_init(|| self.admin_called("clerk@example.com")).await;
+        clerk.post_raw("/api/products", body).await.expect(201).id()
     }
 
     /// Waits until followers have heard everything and no job is due.
@@ -132,6 +149,20 @@ impl TestApp {
         assert!(parked.is_empty(), "parked events: {parked:?}");
         self.app.stop().await;
     }
+}
+
+/// The usual settings, with cheap passwords and without limits.
+fn settings(folder: &Path) -> Settings {
+    let folder = folder.to_str().expect("a folder with a plain name");
+    let variables = [
+        ("STOA_DATA_DIR", folder),
+        ("STOA_PORT", "0"),
+        ("STOA_JWT_SECRET", "a secret that is good for tests alone"),
+        ("STOA_RATE_LIMITS", "off"),
+    ];
+    let mut settings = Settings::of(&variables).expect("settings that hold");
+    settings.accounts.password_cost = PasswordCost::FOR_TESTS;
+    settings
 }
 
 /// Runs many futures at once and gives their results in order.

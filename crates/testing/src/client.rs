@@ -89,14 +89,25 @@ impl Client {
     ) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.base)).headers(self.headers.clone());
         let sent = request.header("content-type", content_type).body(body).send().await;
-        Answer::read(sent.expect("an answer")).await
+        Answer::read(sent.expect("an answer")).await.expect("a body that can be read")
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<String>) -> Answer {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).headers(self.headers.clone());
+        self.attempt(method, path, body).await.expect("an answer")
+    }
+
+    /// Any method, with or without a JSON body, at a node that may die before its answer is here.
+    pub async fn attempt(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Answer, reqwest::Error> {
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.base)).headers(self.headers.clone());
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
-        Answer::read(request.send().await.expect("an answer")).await
+        Answer::read(request.send().await?).await
     }
 }
