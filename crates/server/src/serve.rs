@@ -24,7 +24,7 @@ use tower_http::{
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest head of a request.
-const HEAD_BYTES: usize = 64 * 1024;
+const HEAD_BYTES: u16 = 32 * 1024;
 /// Smaller answers are not worth compressing.
 const COMPRESS_FROM: u64 = 1_024;
 
@@ -126,12 +126,16 @@ where
 
 fn connection_builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES.into());
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(256)
-        .max_header_list_size(HEAD_BYTES as u32)
+        .max_header_list_size(HEAD_BYTES.into())
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
     builder
