@@ -32,7 +32,7 @@ const POLL: Duration = Duration::from_secs(1);
 /// The pause after the first failure; it doubles.
 const BACKOFF: Duration = Duration::from_millis(50);
 /// The longest pause.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
 /// Events passed over before the place is written although nothing was handled.
 const LAZY: i64 = 1_000;
 
@@ -205,7 +205,12 @@ impl Runner {
             return self.claim(view.place).await;
         }
         let turn = match view.retry {
-            Some(pos) => self.retry(pos).await?,
+            Some(pos) => {
+                self.progress.set_retrying(true);
+                let turn = self.retry(pos).await;
+                self.progress.set_retrying(false);
+                turn?
+            }
             None => self.pursue().await?,
         };
         crate::failpoint::reach("follower.committed");

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -24,6 +24,7 @@ pub(crate) struct LogService {
 #[derive(Default)]
 pub(super) struct Progress {
     looked_at: AtomicI64,
+    retrying: AtomicBool,
 }
 
 impl Progress {
@@ -31,8 +32,13 @@ impl Progress {
         self.looked_at.store(pos, Ordering::SeqCst);
     }
 
+    /// Whether a parked event is being tried, which nothing in the database tells.
+    pub(super) fn set_retrying(&self, retrying: bool) {
+        self.retrying.store(retrying, Ordering::SeqCst);
+    }
+
     fn has_reached(&self, pos: i64) -> bool {
-        self.looked_at.load(Ordering::SeqCst) >= pos
+        !self.retrying.load(Ordering::SeqCst) && self.looked_at.load(Ordering::SeqCst) >= pos
     }
 }
 

@@ -225,7 +225,7 @@ each_engine! { MIGRATIONS;
     async fn a_failing_engine_is_no_attempt(db: TestDatabase) {
         let database = db.open();
         make(&database, LEDGER).await;
-        let failures = Arc::new(AtomicU32::new(8));
+        let failures = Arc::new(AtomicU32::new(6));
         let left = Arc::clone(&failures);
         let follower = Follower::new("ledger", &[Deposited::TYPE], StartAt::Head, move |tx, event| {
             enter(tx, event)?;
