@@ -15,4 +15,8 @@ mod postgres;
 #[cfg(test)]
 mod sqlite;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod workers;
