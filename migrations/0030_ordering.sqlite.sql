@@ -6,6 +6,7 @@ CREATE TABLE carts (
 CREATE TABLE cart_items (
     id UUID PRIMARY KEY,
     cart_id UUID NOT NULL,
+    line BIGINT NOT NULL,
     product_id UUID NOT NULL,
     name TEXT NOT NULL,
     quantity BIGINT NOT NULL CHECK (quantity > 0),

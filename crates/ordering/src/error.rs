@@ -104,12 +104,12 @@ impl From<OrderError> for Refusal {
                 "ORDER_NOT_CANCELLABLE",
                 format!("An order that is {} cannot be cancelled.", status.name()),
             )
-            .with_fact("status", status.name()),
+            .with_fact("orderStatus", status.name()),
             OrderError::IllegalMove { from, to } => Self::conflict(
                 "ILLEGAL_STATUS_CHANGE",
                 format!("An order that is {} cannot become {}.", from.name(), to.name()),
             )
-            .with_fact("status", from.name()),
+            .with_fact("orderStatus", from.name()),
             OrderError::PaymentInProgress => Self::conflict(
                 "PAYMENT_IN_PROGRESS",
                 "The order's payment is being settled. Try again in a moment.",
@@ -118,7 +118,7 @@ impl From<OrderError> for Refusal {
                 "ORDER_NOT_TRACKABLE",
                 format!("An order that is {} has no tracking to set.", status.name()),
             )
-            .with_fact("status", status.name()),
+            .with_fact("orderStatus", status.name()),
             OrderError::PaymentDeclined => Self::new(
                 RefusalKind::PaymentDeclined,
                 "PAYMENT_DECLINED",

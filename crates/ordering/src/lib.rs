@@ -46,16 +46,20 @@ pub use provider::{Answer, ChargeOutcome, PaymentProvider, ProviderError, charge
 pub use settings::OrderingSettings;
 pub use status::{OrderStatus, PaymentStatus};
 pub use templates::TEMPLATES;
-pub use test_provider::{TEST_PROVIDER_MIGRATION, TestProvider};
+use test_provider::TEST_PROVIDER_MIGRATION;
+pub use test_provider::TestProvider;
 pub use totals::Totals;
 
-/// The tables of carts, orders and payments.
-pub const ORDERING_MIGRATION: Migration = Migration::split(
-    30,
-    "ordering",
-    include_str!("../../../migrations/0030_ordering.sqlite.sql"),
-    include_str!("../../../migrations/0030_ordering.postgres.sql"),
-);
+/// The tables of carts, orders and payments, and those of the `test` provider.
+pub const MIGRATIONS: &[Migration] = &[
+    Migration::split(
+        30,
+        "ordering",
+        include_str!("../../../migrations/0030_ordering.sqlite.sql"),
+        include_str!("../../../migrations/0030_ordering.postgres.sql"),
+    ),
+    TEST_PROVIDER_MIGRATION,
+];
 
 /// The places where a crash test can make a debug build die, in the order an order passes them.
 pub const FAILPOINTS: &[&str] = &[
@@ -97,7 +101,7 @@ impl Ordering {
     pub fn module(&self) -> Module {
         Module {
             name: "ordering",
-            migrations: vec![ORDERING_MIGRATION, TEST_PROVIDER_MIGRATION],
+            migrations: MIGRATIONS.to_vec(),
             routes: routes::routes(self.clone()),
             job_handlers: vec![self.mail_handler(), self.sweep_handler()],
             schedules: vec![Schedule::of("sweep-orders", "* * * * *", SweepOrders {})],

@@ -17,7 +17,7 @@ use stoa_platform::{
 use crate::provider::{Answer, ChargeOutcome, PaymentProvider, ProviderError};
 
 /// The tables of the ledger.
-pub const TEST_PROVIDER_MIGRATION: Migration =
+pub(crate) const TEST_PROVIDER_MIGRATION: Migration =
     Migration::shared(31, "test_provider", include_str!("../../../migrations/0031_test_provider.sql"));
 
 /// Charges, but its answer never arrives.

@@ -95,7 +95,7 @@ async fn clear(State(ordering): State<Ordering>, shopper: Shopper) -> Outcome {
     params(("Idempotency-Key" = Option<String>, Header, description = "Sent again, the product is added once")),
     request_body = NewCartItem,
     responses(
-        (status = 201, description = "The cart", body = CartView),
+        (status = 200, description = "The cart", body = CartView),
         (status = 404, description = "PRODUCT_NOT_FOUND"),
         (status = 409, description = "IDEMPOTENCY_IN_PROGRESS"),
         (status = 422, description = "INSUFFICIENT_STOCK, CART_FULL, QUANTITY_TOO_LARGE, AMOUNT_TOO_LARGE"),
@@ -116,7 +116,7 @@ async fn add(
     let platform = ordering.platform.clone();
     let work = move |tx: &mut stoa_platform::database::Tx<'_>| {
         let cart = ordering.add_to_cart(tx, user, body.product_id, body.quantity, &occasion)?;
-        Ok::<_, OrderError>(Reply::created(&CartView::from(cart))?.at("/api/cart"))
+        reply(cart)
     };
     once.run(&platform.database, &platform.clock, work).await
 }

@@ -47,7 +47,7 @@ pub(crate) fn lines(
     cart: CartId,
     currency: Currency,
 ) -> Result<Vec<KeptLine>, DatabaseError> {
-    let sql = format!("SELECT {LINE} FROM cart_items WHERE cart_id = $1 ORDER BY id");
+    let sql = format!("SELECT {LINE} FROM cart_items WHERE cart_id = $1 ORDER BY line");
     connection.query(&sql, params![cart], |row| line(row, currency))
 }
 
@@ -59,17 +59,18 @@ pub(crate) fn take(
     at: Timestamp,
 ) -> Result<Vec<KeptLine>, DatabaseError> {
     tx.execute("UPDATE carts SET updated_at = $2 WHERE id = $1", params![cart, at])?;
-    let sql = format!("DELETE FROM cart_items WHERE cart_id = $1 RETURNING {LINE}");
-    let mut lines = tx.query(&sql, params![cart], |row| line(row, currency))?;
-    lines.sort_unstable_by_key(|line| line.id);
-    Ok(lines)
+    let sql = format!("DELETE FROM cart_items WHERE cart_id = $1 RETURNING line, {LINE}");
+    let mut lines = tx.query(&sql, params![cart], |row| Ok((row.read::<i64>()?, line(row, currency)?)))?;
+    lines.sort_unstable_by_key(|(place, _)| *place);
+    Ok(lines.into_iter().map(|(_, line)| line).collect())
 }
 
 /// Adds a line; a product that is there already gets more pieces and keeps the price it was shown at.
 pub(crate) fn add(tx: &mut Tx<'_>, cart: CartId, line: &KeptLine) -> Result<(), DatabaseError> {
     tx.execute(
-        "INSERT INTO cart_items (id, cart_id, product_id, name, quantity, price)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (cart_id, product_id)
+        "INSERT INTO cart_items (id, cart_id, line, product_id, name, quantity, price)
+         VALUES ($1, $2, (SELECT COALESCE(MAX(line), 0) + 1 FROM cart_items WHERE cart_id = $2), $3, $4, $5, $6)
+         ON CONFLICT (cart_id, product_id)
          DO UPDATE SET quantity = cart_items.quantity + excluded.quantity",
         params![line.id, cart, line.product, &line.name, line.quantity, line.price],
     )?;
@@ -78,8 +79,9 @@ pub(crate) fn add(tx: &mut Tx<'_>, cart: CartId, line: &KeptLine) -> Result<(), 
 
 /// Puts lines back into a cart; a product that was added meanwhile stays as it was added.
 pub(crate) fn put_back(tx: &mut Tx<'_>, cart: CartId, lines: &[KeptLine]) -> Result<(), DatabaseError> {
-    const SQL: &str = "INSERT INTO cart_items (id, cart_id, product_id, name, quantity, price)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (cart_id, product_id) DO NOTHING";
+    const SQL: &str = "INSERT INTO cart_items (id, cart_id, line, product_id, name, quantity, price)
+         VALUES ($1, $2, (SELECT COALESCE(MAX(line), 0) + 1 FROM cart_items WHERE cart_id = $2), $3, $4, $5, $6)
+         ON CONFLICT (cart_id, product_id) DO NOTHING";
     for line in lines {
         let values: [Value<'_>; 6] = [
             line.id.into(),

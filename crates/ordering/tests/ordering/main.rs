@@ -1,0 +1,14 @@
+//! Carts and orders from outside, on both engines: the real routes behind the real edge, over a catalogue, users and a
+//! payment provider that do what a test tells them.
+#![cfg(test)]
+
+mod cancel;
+mod cart;
+mod lists;
+mod outside;
+mod place;
+mod races;
+mod shelf;
+mod stage;
+mod status;
+mod sweep;
