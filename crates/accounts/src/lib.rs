@@ -17,6 +17,7 @@ mod login;
 mod logout;
 mod open_session;
 mod password;
+mod presence;
 mod profile;
 mod refresh;
 mod register;

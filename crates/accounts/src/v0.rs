@@ -1,4 +1,4 @@
-//! The first, flat surface: deprecated, kept working.
+//! The first, flat surface, kept working; the server marks it as deprecated.
 
 use axum::{
     Router,
@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use stoa_http::{Caller, Json, LimitKey, Outcome, Reply, RequestContext, deprecated_surface, limited};
+use stoa_http::{Caller, Json, LimitKey, Outcome, Reply, RequestContext, limited};
 use stoa_kernel::Actor;
 
 use crate::{
@@ -70,12 +70,11 @@ pub(crate) fn routes(accounts: Accounts) -> Router {
         .route("/register", post(register))
         .route("/login", post(login))
         .layer(from_fn(limited(|limits| &limits.auth, LimitKey::Client)));
-    let routes = Router::new()
+    Router::new()
         .route("/profile", get(profile).patch(update_profile))
         .route("/protected", get(protected))
         .merge(guessable)
-        .with_state(accounts);
-    deprecated_surface(routes)
+        .with_state(accounts)
 }
 
 async fn register(

@@ -76,6 +76,11 @@ pub(crate) fn email_exists(c: &mut Connection<'_>, email: &EmailAddress) -> Resu
     Ok(found.is_some())
 }
 
+/// Whether there is any user.
+pub(crate) fn any(c: &mut Connection<'_>) -> Result<bool, DatabaseError> {
+    Ok(c.find("SELECT 1 FROM users LIMIT 1", &[], |_| Ok(()))?.is_some())
+}
+
 /// The user of this id.
 pub(crate) fn find(c: &mut Connection<'_>, id: UserId) -> Result<Option<User>, DatabaseError> {
     c.find(&format!("SELECT {COLUMNS} FROM users WHERE id = $1"), params![id], from_row)
