@@ -4,7 +4,10 @@
 //! The only crate that knows every other.
 
 pub mod app;
+pub mod commands;
 pub mod health;
+mod logging;
+pub mod secrets;
 pub mod serve;
 pub mod settings;
 pub mod wiring;

@@ -1,0 +1,142 @@
+//! What Stoa can be told: read from the environment, `stoa.toml` and the defaults, checked as a whole before anything
+//! starts.
+
+mod build;
+mod kind;
+mod page;
+mod problem;
+mod report;
+mod sources;
+mod table;
+
+use std::{
+    fmt,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use stoa_accounts::AccountsSettings;
+use stoa_catalog::CatalogSettings;
+use stoa_http::HttpSettings;
+use stoa_kernel::Currency;
+use stoa_ordering::OrderingSettings;
+use stoa_platform::{database::DatabaseConfig, jobs::WorkerSettings};
+
+pub use self::{
+    kind::SECRET_BYTES,
+    page::{configuration_page, example_file},
+    problem::ConfigurationError,
+    report::{Report, ReportLine},
+    sources::{Environment, Origin},
+};
+
+/// Everything a node is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The address it listens on.
+    pub host: IpAddr,
+    /// The port; 0 is any free one.
+    pub port: u16,
+    /// Where the database file, the secret and mails are kept.
+    pub data_dir: PathBuf,
+    /// The address people reach it by, without a slash at the end.
+    pub public_url: Option<String>,
+    /// What this installation is called.
+    pub environment: String,
+    /// The one currency of the shop.
+    pub currency: Currency,
+    /// How long open requests may take to end when it is stopped.
+    pub drain_time: Duration,
+    /// Which database, and how it is used.
+    pub database: DatabaseConfig,
+    /// The HTTP surface.
+    pub http: HttpSettings,
+    /// Accounts. The signing secret is empty until [`secrets::signing_secret`](crate::secrets::signing_secret) has
+    /// given one, unless the configuration has it.
+    pub accounts: AccountsSettings,
+    /// The catalogue.
+    pub catalog: CatalogSettings,
+    /// Carts, orders and payments.
+    pub ordering: OrderingSettings,
+    /// The response cache.
+    pub cache: CacheSettings,
+    /// Whether requests are limited at all.
+    pub rate_limits: bool,
+    /// The sender of mails.
+    pub mail_from: String,
+    /// How long events are kept.
+    pub events_retention: Duration,
+    /// How many jobs run at once.
+    pub workers: WorkerSettings,
+    /// What is logged, and how.
+    pub log: LogSettings,
+}
+
+/// The response cache.
+#[derive(Clone, Debug)]
+pub struct CacheSettings {
+    /// Whether there is one.
+    pub on: bool,
+    /// About how many bytes it may hold.
+    pub max_bytes: u64,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    /// A level, or levels by target.
+    pub filter: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// One line in words, coloured on a terminal.
+    Auto,
+    /// For people: several lines with colours.
+    Pretty,
+    /// One line in words, never coloured.
+    Compact,
+    /// One object in JSON.
+    Json,
+}
+
+/// A configuration as it was read: the settings, and where each came from.
+#[derive(Clone)]
+pub struct Loaded {
+    /// What holds.
+    pub settings: Settings,
+    /// Each setting's value and origin, secrets masked.
+    pub report: Report,
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Reads the configuration: `environment` over the file over the defaults. The file is the one named, else that of
+/// `STOA_CONFIG`, else `stoa.toml` in the working directory if it is there.
+pub fn load(environment: &Environment, file: Option<&Path>) -> Result<Loaded, ConfigurationError> {
+    read(environment, sources::find_file(file, environment).as_deref())
+}
+
+fn read(environment: &Environment, file: Option<&Path>) -> Result<Loaded, ConfigurationError> {
+    let held = sources::gather(environment, file)?;
+    let settings = build::settings(&held)?;
+    Ok(Loaded { settings, report: Report::of(&held, file) })
+}
+
+impl Settings {
+    /// The settings that these variables and the defaults make, without any file; for tests and embedders.
+    pub fn of(variables: &[(&str, &str)]) -> Result<Self, ConfigurationError> {
+        read(&Environment::of(variables), None).map(|loaded| loaded.settings)
+    }
+}
+
+#[cfg(test)]
+mod tests;

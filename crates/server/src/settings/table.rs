@@ -1,0 +1,462 @@
+//! The one list of all settings: what they are called, what they are unless told, and what they are for. Loading,
+//! `stoa doctor`, docs/configuration.md and stoa.example.toml are all made from it.
+
+use super::kind::Kind;
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting {
+    /// Its name in the environment.
+    pub(super) name: &'static str,
+    /// Its key in stoa.toml.
+    pub(super) key: &'static str,
+    /// What it is unless told; empty for nothing.
+    pub(super) default: &'static str,
+    pub(super) kind: Kind,
+    /// What it is for.
+    pub(super) about: &'static str,
+    /// Whether its value is never shown.
+    pub(super) secret: bool,
+    /// Names of other stacks, read in this order where its own is not set.
+    pub(super) others: &'static [&'static str],
+}
+
+impl Setting {
+    const fn or(self, others: &'static [&'static str]) -> Self {
+        Self { others, ..self }
+    }
+
+    const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+
+    /// The heading of stoa.toml it stands under; empty for none.
+    pub(super) fn section(&self) -> &'static str {
+        self.key.split_once('.').map_or("", |(section, _)| section)
+    }
+}
+
+const fn setting(
+    name: &'static str,
+    key: &'static str,
+    default: &'static str,
+    kind: Kind,
+    about: &'static str,
+) -> Setting {
+    Setting { name, key, default, kind, about, secret: false, others: &[] }
+}
+
+const fn count(least: u64, most: u64) -> Kind {
+    Kind::Count { least, most }
+}
+
+/// All settings, by section, the sections in the order of the documentation.
+pub(super) const SETTINGS: &[Setting] = &[
+    setting("STOA_HOST", "host", "127.0.0.1", Kind::Address, "The address to listen on; 0.0.0.0 is every one.")
+        .or(&["HOST"]),
+    setting("STOA_PORT", "port", "5000", Kind::Port, "The port to listen on; 0 takes any free one.").or(&["PORT"]),
+    setting(
+        "STOA_DATA_DIR",
+        "data_dir",
+        "./data",
+        Kind::Folder,
+        "Where the SQLite database, the signing secret and kept mails are. Made at first start.",
+    ),
+    setting(
+        "STOA_PUBLIC_URL",
+        "public_url",
+        "",
+        Kind::Url,
+        "The address people reach Stoa by: for absolute links and the issuer of tokens. With https, HSTS is sent.",
+    ),
+    setting("STOA_ENVIRONMENT", "environment", "development", Kind::Text, "What /health calls this installation.")
+        .or(&["NODE_ENV"]),
+    setting("STOA_CURRENCY", "currency", "USD", Kind::Currency, "The one currency of the shop."),
+    setting(
+        "STOA_DRAIN_TIME",
+        "drain_time",
+        "30s",
+        Kind::Duration,
+        "How long open requests may take to end when the server is stopped.",
+    ),
+    // Database
+    setting(
+        "DATABASE_URL",
+        "database.url",
+        "",
+        Kind::DatabaseUrl,
+        "The database; without it SQLite in `stoa.db` of the data folder.",
+    )
+    .secret(),
+    setting(
+        "DATABASE_HOST",
+        "database.host",
+        "",
+        Kind::Text,
+        "The PostgreSQL server, as an alternative to DATABASE_URL; with it DATABASE_NAME is needed.",
+    ),
+    setting("DATABASE_PORT", "database.port", "5432", Kind::Port, "Its port."),
+    setting("DATABASE_USER", "database.user", "", Kind::Text, "The user to sign in as.").or(&["DATABASE_USERNAME"]),
+    setting("DATABASE_PASSWORD", "database.password", "", Kind::Text, "That user's password.").secret(),
+    setting("DATABASE_NAME", "database.name", "", Kind::Text, "The database on that server."),
+    setting(
+        "STOA_DATABASE_CONNECTIONS",
+        "database.connections",
+        "10",
+        count(1, 1_000),
+        "Connections to PostgreSQL, each with a thread of its own.",
+    ),
+    setting(
+        "STOA_DATABASE_READERS",
+        "database.readers",
+        "2",
+        count(1, 64),
+        "Threads for longer reads of SQLite.",
+    ),
+    setting(
+        "STOA_DATABASE_MAX_PAGES",
+        "database.max_pages",
+        "",
+        count(64, 4_294_967_294),
+        "The most pages of 4 KiB that the SQLite file may grow to; without it the disk is the limit.",
+    ),
+    // HTTP
+    setting(
+        "STOA_API_DEFAULT_VERSION",
+        "http.default_version",
+        "v2",
+        Kind::Version,
+        "The version of the API for requests that name none.",
+    ),
+    setting(
+        "STOA_API_V0_SUNSET",
+        "http.v0_sunset",
+        "",
+        Kind::Moment,
+        "When the deprecated v0 paths end; from then on they answer 410.",
+    ),
+    setting(
+        "STOA_CORS_ORIGINS",
+        "http.cors_origins",
+        "",
+        Kind::Origins,
+        "Sites whose pages may call the API from a browser.",
+    )
+    .or(&["CORS_ORIGIN", "FRONTEND_URL"]),
+    setting(
+        "STOA_TRUSTED_PROXIES",
+        "http.trusted_proxies",
+        "",
+        Kind::Networks,
+        "Proxies whose `X-Forwarded-For` is believed; nobody else's is.",
+    ),
+    setting(
+        "STOA_BODY_LIMIT",
+        "http.body_limit",
+        "1MiB",
+        Kind::Size,
+        "The largest body of a request.",
+    ),
+    setting(
+        "STOA_REQUEST_TIMEOUT",
+        "http.request_timeout",
+        "30s",
+        Kind::Duration,
+        "How long a request may take from its head to its answer.",
+    ),
+    // Accounts
+    setting(
+        "STOA_JWT_SECRET",
+        "accounts.jwt_secret",
+        "",
+        Kind::Secret,
+        "The secret that signs access tokens. Without it one is made at first start and kept in the data folder; nodes \
+         behind one load balancer need the same.",
+    )
+    .or(&["JWT_SECRET"])
+    .secret(),
+    setting("STOA_ACCESS_TOKEN_TTL", "accounts.access_token_ttl", "15m", Kind::Duration, "The life of an access token.")
+        .or(&["JWT_EXPIRES_IN"]),
+    setting(
+        "STOA_REFRESH_TOKEN_TTL",
+        "accounts.refresh_token_ttl",
+        "7d",
+        Kind::Duration,
+        "The life of a refresh token, and so of a login that is not used.",
+    )
+    .or(&["JWT_REFRESH_EXPIRES_IN"]),
+    setting("STOA_V0_TOKEN_TTL", "accounts.v0_token_ttl", "24h", Kind::Duration, "The life of a token of the v0 paths."),
+    setting(
+        "STOA_PASSWORD_POLICY",
+        "accounts.password_policy",
+        "strict",
+        Kind::Policy,
+        "`strict` asks 8 characters with upper case, lower case and digit; `basic` asks 6. Common ones are refused by both.",
+    ),
+    setting(
+        "STOA_PASSWORD_THREADS",
+        "accounts.password_threads",
+        "2",
+        count(1, 64),
+        "How many passwords are hashed at once; each takes 19 MiB and some 20 ms of a core.",
+    ),
+    setting(
+        "STOA_API_KEYS",
+        "accounts.api_keys",
+        "",
+        Kind::Keys,
+        "Keys of full catalogue and order scope for machines, given as `X-API-Key`.",
+    )
+    .or(&["API_KEYS"])
+    .secret(),
+    // Catalogue
+    setting(
+        "STOA_LOW_STOCK",
+        "catalog.low_stock",
+        "10",
+        count(0, 1_000_000_000),
+        "Stock at or below this is told as low.",
+    )
+    .or(&["LOW_STOCK_THRESHOLD"]),
+    // Ordering
+    setting("STOA_TAX_RATE", "ordering.tax_rate", "10", Kind::Percent, "Tax on goods.").or(&["TAX_RATE"]),
+    setting("STOA_SHIPPING_FEE", "ordering.shipping_fee", "10", Kind::Amount, "What sending an order costs."),
+    setting(
+        "STOA_FREE_SHIPPING_ABOVE",
+        "ordering.free_shipping_above",
+        "100",
+        Kind::Amount,
+        "Goods of more than this are sent free.",
+    ),
+    setting(
+        "STOA_UNPAID_HOLD",
+        "ordering.unpaid_hold",
+        "30m",
+        Kind::Duration,
+        "How long an order that waits for its payment keeps its stock.",
+    ),
+    setting(
+        "STOA_SETTLE_AFTER",
+        "ordering.settle_after",
+        "1m",
+        Kind::Duration,
+        "How long a step with the payment provider is left alone before the sweep settles it; at least 30s.",
+    ),
+    // Cache
+    setting("STOA_CACHE", "cache.enabled", "on", Kind::Switch, "Whether answers are cached."),
+    setting("STOA_CACHE_MAX_SIZE", "cache.max_size", "64MiB", Kind::Size, "What the cache may hold."),
+    setting(
+        "STOA_CACHE_TTL_PRODUCTS",
+        "cache.ttl_products",
+        "600s",
+        Kind::Duration,
+        "How long answers about products are kept; a write ends them at once.",
+    )
+    .or(&["CACHE_TTL_PRODUCTS"]),
+    setting(
+        "STOA_CACHE_TTL_CATEGORIES",
+        "cache.ttl_categories",
+        "1800s",
+        Kind::Duration,
+        "The same for categories.",
+    )
+    .or(&["CACHE_TTL_CATEGORIES"]),
+    // Rate limits
+    setting(
+        "STOA_RATE_LIMITS",
+        "rate_limit.enabled",
+        "on",
+        Kind::Switch,
+        "Whether requests are limited. Off only for tests and measurements.",
+    ),
+    setting(
+        "STOA_RATE_LIMIT_GENERAL",
+        "rate_limit.general",
+        "100/15m",
+        Kind::Rate,
+        "Every request under /api, per client.",
+    )
+    .or(&["RATE_LIMIT_MAX_REQUESTS", "RATE_LIMIT_WINDOW_MS"]),
+    setting(
+        "STOA_RATE_LIMIT_SIGNED_IN_FACTOR",
+        "rate_limit.signed_in_factor",
+        "5",
+        count(1, 10_000),
+        "How many times the general limit signed-in users have.",
+    ),
+    setting(
+        "STOA_RATE_LIMIT_AUTH",
+        "rate_limit.auth",
+        "5/15m",
+        Kind::Rate,
+        "Registering and signing in, per client and per account.",
+    ),
+    setting("STOA_RATE_LIMIT_ADMIN", "rate_limit.admin", "50/5m", Kind::Rate, "Requests under /api/admin."),
+    setting("STOA_RATE_LIMIT_ORDER", "rate_limit.order", "10/1h", Kind::Rate, "Placing orders."),
+    // Mail
+    setting(
+        "STOA_MAIL_FROM",
+        "mail.from",
+        "Stoa <stoa@localhost>",
+        Kind::Mailbox,
+        "The sender of mails. They are kept as files in the data folder.",
+    )
+    .or(&["MAIL_FROM"]),
+    // Events and jobs
+    setting(
+        "STOA_EVENTS_RETENTION",
+        "events.retention",
+        "30d",
+        Kind::Duration,
+        "How long events are kept once every follower has had them.",
+    ),
+    setting(
+        "STOA_QUEUE_EMAILS",
+        "queues.emails",
+        "5",
+        count(1, 100),
+        "How many jobs of the queue `emails` run at once.",
+    ),
+    setting(
+        "STOA_QUEUE_OTHERS",
+        "queues.others",
+        "4",
+        count(1, 100),
+        "How many jobs of each other queue run at once.",
+    ),
+    // Log
+    setting("STOA_LOG", "log.filter", "info", Kind::LogFilter, "What is logged, to standard error.")
+        .or(&["LOG_LEVEL"]),
+    setting(
+        "STOA_LOG_FORMAT",
+        "log.format",
+        "auto",
+        Kind::LogFormat,
+        "`auto` writes a line in words, coloured on a terminal; `pretty` several; `json` an object a line.",
+    ),
+];
+
+/// Names in the environment that are no settings of the server but known to the commands.
+pub(super) const COMMAND_NAMES: &[(&str, &str)] = &[
+    (
+        "STOA_CONFIG",
+        "The configuration file, where `--config` does not name one; else `stoa.toml` if it is there.",
+    ),
+    ("STOA_ADMIN_PASSWORD", "The password for `stoa admin create`."),
+];
+
+/// Beginnings of names that are nobody's mistake: Kubernetes makes the first two for a service called `stoa`, the
+/// others belong to this project's own tests and Makefile.
+pub(super) const IGNORED_PREFIXES: &[&str] = &["STOA_SERVICE_", "STOA_PORT_", "STOA_TEST_"];
+
+/// Whole names of that sort.
+pub(super) const IGNORED_NAMES: &[&str] = &["STOA_SOAK", "STOA_TOOLS"];
+
+/// A name that this version has nothing for yet, and what it would need. A trailing `*` stands for any ending.
+pub(super) struct Later {
+    pub(super) name: &'static str,
+    pub(super) needs: &'static str,
+}
+
+const fn later(name: &'static str, needs: &'static str) -> Later {
+    Later { name, needs }
+}
+
+/// Known names whose engine does not exist yet. They are refused: whoever sets one counts on it.
+pub(super) const LATER: &[Later] = &[
+    later("REDIS_URL", "a Redis engine"),
+    later("REDIS_HOST", "a Redis engine"),
+    later("REDIS_PORT", "a Redis engine"),
+    later("REDIS_PASSWORD", "a Redis engine"),
+    later("STOA_BROKER_URL", "a message broker engine"),
+    later("STOA_EVENTS_PUBSUB", "a Redis engine"),
+    later("STOA_STORAGE_URL", "a file store"),
+    later("STOA_KEEP_ORIGINALS", "a file store"),
+    later("STOA_CLAMD_URL", "a file store"),
+    later("STOA_RATE_LIMIT_UPLOAD", "a file store"),
+    later("STOA_SMTP_URL", "an SMTP engine"),
+    later("STOA_RATE_LIMIT_FORGOT_PASSWORD", "password resets by mail"),
+    later("STRIPE_SECRET_KEY", "a Stripe engine"),
+    later("STRIPE_WEBHOOK_SECRET", "a Stripe engine"),
+    later("STRIPE_API_BASE", "a Stripe engine"),
+    later("STOA_OIDC_*", "an OpenID Connect engine"),
+    later("OTEL_EXPORTER_OTLP_ENDPOINT", "an OpenTelemetry exporter"),
+    later("STOA_METRICS_TOKEN", "a metrics engine"),
+    later("STOA_SLOW_REQUEST_MS", "a metrics engine"),
+    later("SLOW_REQUEST_THRESHOLD", "a metrics engine"),
+    later("STOA_CACHE_TTL_PACKAGES", "packages in the catalogue"),
+    later("STOA_CACHE_TTL_OFFERS", "offers in the catalogue"),
+    later("CACHE_TTL_PACKAGES", "packages in the catalogue"),
+    later("CACHE_TTL_OFFERS", "offers in the catalogue"),
+    later("STOA_ROOMS_ON_JOIN", "a chat engine"),
+    later("STOA_GUESTS", "a realtime engine"),
+    later("STOA_RECOVERY_WINDOW", "a realtime engine"),
+    later("STOA_SYNC_URL", "a user sync engine"),
+    later("STOA_QUEUE_SYNC", "a user sync engine"),
+    later("STOA_QUEUE_FILES", "a file store"),
+    later("STOA_CLUSTER_SECRET", "a gateway"),
+];
+
+/// A name of another stack that Stoa will never have an engine for, and what to do instead.
+pub(super) struct Refused {
+    pub(super) name: &'static str,
+    pub(super) cure: &'static str,
+}
+
+/// Names that are refused with their cure. A trailing `*` stands for any ending.
+pub(super) const REFUSED: &[Refused] = &[
+    Refused {
+        name: "MONGODB_URI",
+        cure: "Stoa keeps its data in SQLite or PostgreSQL, not in MongoDB: unset it, and set DATABASE_URL for PostgreSQL",
+    },
+    Refused {
+        name: "CLOUDINARY_*",
+        cure: "Stoa does not use Cloudinary; it keeps and resizes files itself: unset it",
+    },
+];
+
+/// Whether `pattern`, which may end in `*`, stands for `name`.
+pub(super) fn stands_for(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |beginning| name.starts_with(beginning))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn defaults_are_values_of_their_kind() {
+        for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
+            assert_eq!(setting.kind.check(setting.default), Ok(()), "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn no_name_and_no_key_means_two_things() {
+        let mut names = BTreeSet::new();
+        let mut keys = BTreeSet::new();
+        for setting in SETTINGS {
+            assert!(keys.insert(setting.key), "{}", setting.key);
+            for name in [setting.name].iter().chain(setting.others) {
+                assert!(names.insert(*name), "{name}");
+            }
+        }
+        for name in LATER.iter().map(|later| later.name).chain(REFUSED.iter().map(|refused| refused.name)) {
+            assert!(names.insert(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn sections_stand_together() {
+        let mut seen = Vec::new();
+        for setting in SETTINGS {
+            if seen.last() != Some(&setting.section()) {
+                assert!(!seen.contains(&setting.section()), "{} stands apart", setting.key);
+                seen.push(setting.section());
+            }
+        }
+        assert_eq!(seen.first(), Some(&""), "settings without a section come first, as TOML wants it");
+    }
+}

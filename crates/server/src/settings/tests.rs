@@ -1,0 +1,268 @@
+//! Settings by value: precedence, other names, refusals, masking.
+
+use std::{fs, time::Duration};
+
+use stoa_platform::database::DatabaseConfig;
+use tempfile::TempDir;
+
+use super::*;
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A folder with a `stoa.toml` of this text.
+struct Written(TempDir);
+
+impl Written {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("stoa.toml"), text).unwrap();
+        Self(folder)
+    }
+
+    fn load(&self, variables: &[(&str, &str)]) -> Result<Loaded, ConfigurationError> {
+        load(&Environment::of(variables), Some(&self.0.path().join("stoa.toml")))
+    }
+
+    fn faults(&self, variables: &[(&str, &str)]) -> Vec<String> {
+        self.load(variables).unwrap_err().faults().map(str::to_owned).collect()
+    }
+}
+
+fn faults(variables: &[(&str, &str)]) -> Vec<String> {
+    Settings::of(variables).unwrap_err().faults().map(str::to_owned).collect()
+}
+
+fn line<'l>(loaded: &'l Loaded, name: &str) -> &'l ReportLine {
+    loaded.report.lines.iter().find(|line| line.name == name).unwrap()
+}
+
+fn postgres_url(variables: &[(&str, &str)]) -> String {
+    match Settings::of(variables).unwrap().database {
+        DatabaseConfig::Postgres(postgres) => postgres.url,
+        DatabaseConfig::Sqlite(sqlite) => panic!("{sqlite:?}"),
+    }
+}
+
+#[test]
+fn nothing_given_is_the_defaults() {
+    let settings = Settings::of(&[]).unwrap();
+    assert_eq!((settings.host.to_string(), settings.port), ("127.0.0.1".into(), 5000));
+    assert!(settings.accounts.jwt_secret.is_empty() && settings.rate_limits && settings.cache.on);
+    assert_eq!(settings.accounts.access_token_ttl, Duration::from_mins(15));
+    assert_eq!(settings.accounts.issuer, "http://localhost:5000");
+    let DatabaseConfig::Sqlite(sqlite) = settings.database else { panic!("not SQLite") };
+    assert_eq!(sqlite.path, PathBuf::from("./data/stoa.db"));
+    assert_eq!(settings.http.limits.general.max, 100);
+    assert_eq!((settings.ordering.tax_basis_points, settings.ordering.shipping_fee_minor), (1_000, 1_000));
+    assert_eq!(settings.ordering.free_shipping_above_minor, 10_000);
+}
+
+#[test]
+fn the_table_and_the_domains_agree_on_the_defaults() {
+    let settings = Settings::of(&[]).unwrap();
+    let currency = settings.currency;
+    assert_eq!(format!("{:?}", settings.catalog), format!("{:?}", CatalogSettings::of(currency)));
+    assert_eq!(format!("{:?}", settings.ordering), format!("{:?}", OrderingSettings::for_currency(currency)));
+    assert_eq!(format!("{:?}", settings.http), format!("{:?}", HttpSettings::default()));
+    assert_eq!(format!("{:?}", settings.workers), format!("{:?}", WorkerSettings::default()));
+    let accounts = AccountsSettings::new(Vec::new(), "http://localhost:5000");
+    assert_eq!(format!("{:?}", settings.accounts), format!("{accounts:?}"));
+}
+
+#[test]
+fn the_environment_goes_before_the_file_and_the_file_before_the_defaults() {
+    let file = Written::new("port = 7000\nhost = \"::1\"\n[cache]\nenabled = false\nttl_products = 30\n");
+    let loaded = file.load(&[("STOA_PORT", "8000")]).unwrap();
+    assert_eq!((loaded.settings.host.to_string(), loaded.settings.port), ("::1".into(), 8000));
+    assert!(!loaded.settings.cache.on);
+    assert_eq!(loaded.settings.catalog.products_ttl, Duration::from_secs(30));
+    assert_eq!(line(&loaded, "STOA_PORT").origin, Origin::Environment("STOA_PORT".into()));
+    assert!(matches!(&line(&loaded, "STOA_HOST").origin, Origin::File(path) if path.ends_with("stoa.toml")));
+    assert_eq!(line(&loaded, "STOA_CURRENCY").origin, Origin::Default);
+}
+
+#[test]
+fn values_of_the_file_may_be_numbers_switches_and_lists() {
+    let file = Written::new(
+        "[ordering]\ntax_rate = 8.25\nshipping_fee = 4.5\n\
+         [http]\ncors_origins = [\"https://a.example\", \"https://b.example\"]\n\
+         [rate_limit]\nenabled = true\ngeneral = \"7/1m\"\n",
+    );
+    let settings = file.load(&[]).unwrap().settings;
+    assert_eq!((settings.ordering.tax_basis_points, settings.ordering.shipping_fee_minor), (825, 450));
+    assert_eq!(settings.http.cors_origins, ["https://a.example", "https://b.example"]);
+    assert_eq!(settings.http.limits.general.max, 7);
+}
+
+#[test]
+fn names_of_other_stacks_are_read_where_ours_are_not_set() {
+    let settings = Settings::of(&[
+        ("PORT", "3000"),
+        ("JWT_SECRET", SECRET),
+        ("JWT_EXPIRES_IN", "1h"),
+        ("FRONTEND_URL", "http://localhost:3001"),
+        ("CACHE_TTL_PRODUCTS", "60"),
+        ("API_KEYS", "till-key-0123456789,other-key-0123456789"),
+        ("HOST", "0.0.0.0"),
+        ("STOA_HOST", "127.0.0.2"),
+    ])
+    .unwrap();
+    assert_eq!((settings.host.to_string(), settings.port), ("127.0.0.2".into(), 3000));
+    assert_eq!(settings.accounts.jwt_secret, SECRET.as_bytes());
+    assert_eq!(settings.accounts.access_token_ttl, Duration::from_hours(1));
+    assert_eq!(settings.accounts.machine_keys.len(), 2);
+    assert_eq!(settings.http.cors_origins, ["http://localhost:3001"]);
+    assert_eq!(settings.catalog.products_ttl, Duration::from_mins(1));
+}
+
+#[test]
+fn the_general_limit_may_come_in_two_names() {
+    let general = |variables: &[(&str, &str)]| {
+        let policy = Settings::of(variables).unwrap().http.limits.general;
+        (policy.max, policy.window.as_secs())
+    };
+    assert_eq!(general(&[("RATE_LIMIT_MAX_REQUESTS", "7")]), (7, 900));
+    assert_eq!(general(&[("RATE_LIMIT_WINDOW_MS", "60000")]), (100, 60));
+    assert_eq!(general(&[("RATE_LIMIT_WINDOW_MS", "60000"), ("RATE_LIMIT_MAX_REQUESTS", "7")]), (7, 60));
+    assert_eq!(general(&[("RATE_LIMIT_MAX_REQUESTS", "7"), ("STOA_RATE_LIMIT_GENERAL", "9/1s")]), (9, 1));
+    assert!(faults(&[("RATE_LIMIT_WINDOW_MS", "15m")])[0].contains("RATE_LIMIT_WINDOW_MS"));
+}
+
+#[test]
+fn a_database_may_come_as_address_or_in_parts() {
+    assert_eq!(postgres_url(&[("DATABASE_URL", "postgres://h/d")]), "postgres://h/d");
+    let parts = [
+        ("DATABASE_HOST", "db"),
+        ("DATABASE_USER", "bob"),
+        ("DATABASE_PASSWORD", "p@ss/word"),
+        ("DATABASE_NAME", "shop"),
+    ];
+    assert_eq!(postgres_url(&parts), "postgres://bob:p%40ss%2Fword@db:5432/shop");
+    let both: Vec<_> = parts.into_iter().chain([("DATABASE_URL", "postgres://h/d")]).collect();
+    assert_eq!(postgres_url(&both), "postgres://h/d");
+    assert!(faults(&[("DATABASE_HOST", "db")])[0].contains("DATABASE_NAME"));
+    assert!(faults(&[("DATABASE_USER", "bob")])[0].contains("DATABASE_HOST"));
+}
+
+#[test]
+fn parts_in_the_environment_go_before_an_address_in_the_file() {
+    let file = Written::new("[database]\nurl = \"postgres://file/d\"\n");
+    let settings = file.load(&[("DATABASE_HOST", "db"), ("DATABASE_NAME", "shop")]).unwrap().settings;
+    let DatabaseConfig::Postgres(postgres) = settings.database else { panic!("not PostgreSQL") };
+    assert_eq!(postgres.url, "postgres://db:5432/shop");
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let settings =
+        Settings::of(&[("STOA_PORT", ""), ("PORT", " "), ("REDIS_URL", ""), ("MONGODB_URI", "")]).unwrap();
+    assert_eq!(settings.port, 5000);
+}
+
+#[test]
+fn an_unknown_name_is_told_with_the_nearest() {
+    assert_eq!(faults(&[("STOA_PROT", "1")]), ["STOA_PROT is unknown; did you mean STOA_PORT?"]);
+    assert_eq!(
+        faults(&[("STOA_DATABASE_URL", "x")]),
+        ["STOA_DATABASE_URL is unknown; did you mean DATABASE_URL?"]
+    );
+    assert!(faults(&[("STOA_COLOUR_OF_THE_SKY", "blue")])[0].contains("stoa doctor"));
+}
+
+#[test]
+fn names_of_kubernetes_and_of_tests_are_ignored() {
+    let names = ["STOA_SERVICE_HOST", "STOA_PORT_5000_TCP", "STOA_TEST_ENGINES", "STOA_SOAK", "STOA_TOOLS"];
+    let variables: Vec<_> = names.into_iter().map(|name| (name, "tcp://10.0.0.1:5000")).collect();
+    assert_eq!(Settings::of(&variables).unwrap().port, 5000);
+    assert!(Settings::of(&[("STOA_CONFIG", "x"), ("STOA_ADMIN_PASSWORD", "x"), ("PATH", "/bin")]).is_ok());
+}
+
+#[test]
+fn what_has_no_engine_yet_is_refused_by_name() {
+    for name in
+        ["REDIS_URL", "STOA_BROKER_URL", "STOA_SMTP_URL", "STRIPE_SECRET_KEY", "STOA_OIDC_GOOGLE_ISSUER"]
+    {
+        let told = faults(&[(name, "x")]);
+        assert!(told[0].starts_with(name) && told[0].contains("does not have yet"), "{told:?}");
+    }
+}
+
+#[test]
+fn what_will_never_be_is_refused_with_the_cure() {
+    assert!(faults(&[("MONGODB_URI", "mongodb://h")])[0].contains("DATABASE_URL"));
+    assert!(faults(&[("CLOUDINARY_API_KEY", "x")])[0].contains("unset it"));
+}
+
+#[test]
+fn unknown_keys_of_the_file_are_told_with_the_nearest() {
+    let file = Written::new("prot = 1\n[cache]\nttl_product = \"1m\"\n[weather]\nsunny = true\n");
+    let told = file.faults(&[]).join("\n");
+    assert!(
+        told.contains("did you mean port?") && told.contains("did you mean cache.ttl_products?"),
+        "{told}"
+    );
+    assert!(told.contains("weather.sunny in ") && told.contains("remove it"), "{told}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_understood_is_told() {
+    let told = Written::new("port = = 1").faults(&[]);
+    assert!(told[0].contains("stoa.toml is not TOML"), "{told:?}");
+    let missing = load(&Environment::of(&[("STOA_CONFIG", "/nowhere/stoa.toml")]), None).unwrap_err();
+    assert!(missing.to_string().contains("/nowhere/stoa.toml cannot be read"), "{missing}");
+    let told = Written::new("[port]\nnumber = 1").faults(&[]).join("\n");
+    assert!(told.contains("port in ") && told.contains("is a table"), "{told}");
+}
+
+#[test]
+fn all_faults_are_told_at_once_each_with_its_name_and_cure() {
+    let told = faults(&[
+        ("PORT", "http"),
+        ("STOA_RATE_LIMIT_AUTH", "often"),
+        ("STOA_CURENCY", "EUR"),
+        ("REDIS_URL", "redis://h"),
+        ("CORS_ORIGIN", "*"),
+    ]);
+    assert_eq!(told.len(), 5, "{told:?}");
+    assert!(told.iter().any(|fault| fault.starts_with("PORT (\"http\") is not a port; give")));
+    assert!(told.iter().all(|fault| fault.contains("; ") || fault.contains(": ")), "{told:?}");
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_told_at_once_too() {
+    let told = faults(&[("DATABASE_USER", "bob"), ("STOA_CURRENCY", "JPY"), ("STOA_SHIPPING_FEE", "4.50")]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].contains("JPY"), "{told:?}");
+    assert!(faults(&[("STOA_SETTLE_AFTER", "5s")])[0].contains("at least 30s"));
+}
+
+#[test]
+fn a_short_secret_is_refused_without_being_shown() {
+    let told = faults(&[("STOA_JWT_SECRET", "hunter2hunter2")]).join("");
+    assert!(told.contains("STOA_JWT_SECRET has 14 bytes") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn secrets_are_masked_in_the_report_and_in_debug() {
+    let loaded = load(
+        &Environment::of(&[
+            ("STOA_JWT_SECRET", SECRET),
+            ("STOA_API_KEYS", "till-key-0123456789"),
+            ("DATABASE_URL", "postgres://bob:hunter2@h/d"),
+            ("DATABASE_PASSWORD", "hunter2"),
+        ]),
+        None,
+    )
+    .unwrap();
+    let shown = format!("{:?} {loaded:?}", loaded.report);
+    assert!(!shown.contains(SECRET) && !shown.contains("till-key") && !shown.contains("hunter2"), "{shown}");
+    assert_eq!(line(&loaded, "DATABASE_URL").value, "postgres://bob:********@h/d");
+}
+
+#[test]
+fn a_public_address_by_https_is_the_issuer_and_turns_hsts_on() {
+    let settings = Settings::of(&[("STOA_PUBLIC_URL", "https://shop.example.com/")]).unwrap();
+    assert!(settings.http.https);
+    assert_eq!(settings.accounts.issuer, "https://shop.example.com");
+    assert!(!Settings::of(&[]).unwrap().http.https);
+}
