@@ -1,5 +1,7 @@
 //! Typed input: JSON bodies, path parts and query parts, each with a clear refusal.
 
+use std::time::Duration;
+
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, header, request::Parts},
@@ -10,6 +12,10 @@ use serde::de::DeserializeOwned;
 use stoa_kernel::{FieldError, Refusal, RefusalKind};
 
 use crate::{context::RequestContext, problem::Problem};
+
+/// How much of a refused body is read, and for how long, so that the refusal arrives.
+const LINGER_BYTES: usize = 32 * 1024 * 1024;
+const LINGER_TIME: Duration = Duration::from_secs(5);
 
 /// A JSON body: 415 for another type, 413 when too large, 400 when it is no JSON, 422 when it is not a `T`.
 #[derive(Debug)]
@@ -40,14 +46,36 @@ pub(crate) async fn read_json(
         )));
     }
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let mut body = body;
     if declared.is_some_and(|length: usize| length > limit) {
+        if !headers.contains_key(header::EXPECT) {
+            discard(&mut body).await;
+        }
         return Err(too_large(limit));
     }
-    match Limited::new(body, limit).collect().await {
+    match Limited::new(&mut body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large(limit)),
+        Err(error) if error.is::<LengthLimitError>() => {
+            discard(&mut body).await;
+            Err(too_large(limit))
+        }
         Err(_) => Err(Problem(Refusal::malformed("INCOMPLETE_BODY", "The body of the request ended early."))),
     }
+}
+
+/// Reads on for a while and forgets it: a client whose connection is closed while it still sends never reads the answer.
+async fn discard(body: &mut axum::body::Body) {
+    let mut left = LINGER_BYTES;
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // Whoever is slower than this has had a chance.
+    let _ = tokio::time::timeout(LINGER_TIME, reading).await;
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,6 +1,8 @@
 //! The main job, whole: a shopper registers, finds, buys, follows and cancels.
 #![cfg(test)]
 
+mod surface;
+
 use stoa_testing::{Client, json};
 
 fn address() -> stoa_testing::Value {
