@@ -1,5 +1,5 @@
 //! docs/errors.md names every code that the sources can answer and no other, and docs/errors.html, which is served at
-//! /api/docs/errors, says the same. `STOA_TEST_WRITE_DOCS=1` writes the page anew.
+//! /api/docs/errors, says the same. `STOA_TEST_WRITE=1` writes the page anew.
 #![cfg(test)]
 
 use std::{
@@ -106,12 +106,12 @@ fn the_lists_are_sorted_and_name_each_code_once() {
 #[test]
 fn the_served_page_says_the_same() {
     let (path, page) = (root().join("docs/errors.html"), page(&documented()));
-    if std::env::var_os("STOA_TEST_WRITE_DOCS").is_some() {
+    if std::env::var_os("STOA_TEST_WRITE").is_some() {
         fs::write(&path, &page).unwrap();
     }
     assert!(
         fs::read_to_string(&path).unwrap() == page,
-        "docs/errors.html is not that of docs/errors.md; run this test with STOA_TEST_WRITE_DOCS=1"
+        "docs/errors.html is not that of docs/errors.md; run this test with STOA_TEST_WRITE=1"
     );
     for code in codes(&documented()) {
         assert!(page.contains(&format!("<tr id=\"{}\">", anchor(code))), "{code} has no anchor");
