@@ -19,7 +19,11 @@ pub struct Contact {
 /// Questions to accounts.
 pub trait Accounts: Send + Sync {
     /// Where mail for `user` goes; `None` when there is no such user.
-    fn contact(&self, connection: &mut Connection<'_>, user: UserId) -> Result<Option<Contact>, DatabaseError>;
+    fn contact(
+        &self,
+        connection: &mut Connection<'_>,
+        user: UserId,
+    ) -> Result<Option<Contact>, DatabaseError>;
 }
 
 macro_rules! user_event {

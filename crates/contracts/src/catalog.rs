@@ -69,7 +69,8 @@ pub trait Catalog: Send + Sync {
 
     /// Takes all of the pieces, each by one conditional statement, in the order of the ids so that no two orders wait
     /// for each other in a circle. Fails whole; the caller's transaction must then fail too.
-    fn take_stock(&self, tx: &mut Tx<'_>, occasion: &Occasion, pieces: &[Quantity]) -> Result<(), StockError>;
+    fn take_stock(&self, tx: &mut Tx<'_>, occasion: &Occasion, pieces: &[Quantity])
+    -> Result<(), StockError>;
 
     /// Gives pieces back.
     fn return_stock(
