@@ -130,7 +130,7 @@ impl Ordering {
         let order = orders::lock(tx, Scope::Of(buyer), id)?.ok_or_else(|| lost(order))?;
         let payment = payments::of_order(tx, id)?.ok_or_else(|| lost("payment"))?.state;
         if payment == PaymentState::Charging {
-            payments::postpone(tx, id, Some(at + self.settings.settle_after))?;
+            payments::postpone(tx, id, at + self.settings.settle_after)?;
         }
         Ok(Opened::Order { order: Box::new(order), payment, attempt: Attempt::Again })
     }

@@ -88,8 +88,9 @@ impl Ordering {
         }
         events::append(tx, occasion, &processed(&failed, "failed")?)?;
         if cancels {
-            self.catalog.return_stock(tx, occasion, &failed.pieces())?;
+            // The cart before the stock, as in checking out, so that the two never wait for each other in a circle.
             refill_cart(tx, occasion, &failed)?;
+            self.catalog.return_stock(tx, occasion, &failed.pieces())?;
             events::append(tx, occasion, &failed.status_changed(order.status))?;
             events::append(tx, occasion, &failed.cancelled())?;
             if listener == Listener::Nobody {

@@ -56,7 +56,7 @@ impl Ordering {
                 self.return_money(order, payment, occasion).await.map(drop)
             }
             // Confirmed by hand, or settled meanwhile: nothing is left to look after.
-            _ => self.rest(id).await,
+            state => self.rest(id, state).await,
         }
     }
 
@@ -85,8 +85,8 @@ impl Ordering {
         Ok(())
     }
 
-    async fn rest(&self, id: OrderId) -> Result<(), OrderError> {
-        let rested = self.platform.database.write(move |tx| payments::postpone(tx, id, None));
+    async fn rest(&self, id: OrderId, state: PaymentState) -> Result<(), OrderError> {
+        let rested = self.platform.database.write(move |tx| payments::rest(tx, id, state));
         Ok(rested.await?)
     }
 }

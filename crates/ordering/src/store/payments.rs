@@ -131,8 +131,17 @@ pub(crate) fn advance(
 }
 
 /// Moves the time at which the sweep looks after a payment.
-pub(crate) fn postpone(tx: &mut Tx<'_>, order: OrderId, due: Option<Timestamp>) -> Result<(), DatabaseError> {
+pub(crate) fn postpone(tx: &mut Tx<'_>, order: OrderId, due: Timestamp) -> Result<(), DatabaseError> {
     tx.execute("UPDATE payments SET due_at = $2 WHERE order_id = $1", params![order, due])?;
+    Ok(())
+}
+
+/// Leaves a payment alone from now on, if it is still in `state`.
+pub(crate) fn rest(tx: &mut Tx<'_>, order: OrderId, state: PaymentState) -> Result<(), DatabaseError> {
+    tx.execute(
+        "UPDATE payments SET due_at = NULL WHERE order_id = $1 AND state = $2",
+        params![order, state.name()],
+    )?;
     Ok(())
 }
 
@@ -146,6 +155,7 @@ pub(crate) fn claim_due(
     tx.query(
         "UPDATE payments SET due_at = $2 WHERE order_id IN
              (SELECT order_id FROM payments WHERE due_at <= $1 ORDER BY due_at, order_id LIMIT $3)
+             AND due_at <= $1
          RETURNING order_id",
         params![now, next, limit],
         |row| row.read(),

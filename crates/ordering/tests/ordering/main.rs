@@ -12,3 +12,4 @@ mod shelf;
 mod stage;
 mod status;
 mod sweep;
+mod whole;

@@ -1,0 +1,105 @@
+//! Ordering inside a whole node, over real HTTP, with the real catalogue and the real accounts.
+
+use std::time::Duration;
+
+use stoa_testing::{Answer, Client, at_once, json};
+
+use crate::stage::order_by;
+
+async fn pays(client: &Client, method: &str) -> Answer {
+    client.post("/api/orders", order_by(method)).await
+}
+
+async fn wants(client: &Client, product: &str, quantity: i64) {
+    client.post("/api/cart/items", json!({"productId": product, "quantity": quantity})).await.expect(200);
+}
+
+fn count(answers: &[Answer], status: u16) -> usize {
+    answers.iter().filter(|answer| answer.status == status).count()
+}
+
+stoa_testing::each_engine! {
+    async fn two_hundred_shoppers_and_fifty_pieces(app: TestApp) {
+        let tea = app.product("1.00", 50).await;
+        let mut shoppers = Vec::new();
+        for number in 0..200 {
+            let shopper = app.shopper(&format!("shopper{number}")).await;
+            wants(&shopper, &tea, 1).await;
+            shoppers.push(shopper);
+        }
+        let orders = shoppers.into_iter().map(|shopper| async move { pays(&shopper, "pm_card_visa").await });
+        let answers = at_once(orders).await;
+        assert_eq!((count(&answers, 201), count(&answers, 422)), (50, 150));
+        let refused = answers.iter().filter(|answer| answer.status == 422);
+        assert!(refused.clone().all(|answer| answer.code() == Some("INSUFFICIENT_STOCK")));
+        let product = app.anon().get(&format!("/api/products/{tea}")).await.expect(200);
+        assert_eq!(product.body["stock"], 0);
+        let sums = "SELECT CAST((SELECT SUM(amount - refunded) FROM test_provider_charges WHERE state = 'captured')
+                    AS BIGINT), CAST(SUM(total) AS BIGINT) FROM orders";
+        let (captured, ordered): (i64, i64) = app
+            .read(move |connection| connection.find(sums, &[], |row| Ok((row.read()?, row.read()?))))
+            .await
+            .unwrap();
+        assert_eq!((captured, ordered), (50 * 1_110, 50 * 1_110));
+        assert_eq!(app.events("order.placed").await.len(), 50);
+        assert_eq!(app.events("product.out_of_stock").await.len(), 1);
+    }
+
+    async fn twenty_times_the_same_key(app: TestApp) {
+        let tea = app.product("1.00", 50).await;
+        let bob = app.shopper("bob").await;
+        wants(&bob, &tea, 1).await;
+        let bob = bob.with_header("idempotency-key", "order-1");
+        let tries = (0..20).map(|_| bob.clone()).map(|bob| async move { pays(&bob, "pm_card_visa").await });
+        let answers = at_once(tries).await;
+        let placed: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+        assert!(!placed.is_empty() && placed.iter().all(|answer| answer.text == placed[0].text));
+        assert_eq!(placed.len() + count(&answers, 409), 20);
+        assert_eq!(app.events("order.placed").await.len(), 1);
+        assert_eq!(app.events("payment.processed").await.len(), 1);
+    }
+
+    async fn the_scheduled_sweep_gives_up_what_nobody_pays(app: TestApp) {
+        let tea = app.product("1.00", 5).await;
+        let bob = app.shopper("bob").await;
+        wants(&bob, &tea, 2).await;
+        let order = pays(&bob, "pm_card_authenticationRequired").await.expect(201);
+        let path = format!("/api/orders/{}", order.id());
+        app.advance(Duration::from_mins(29)).await;
+        // Access tokens are short-lived; the order is not.
+        let bob = app.sign_in("bob@example.com").await;
+        assert_eq!(bob.get(&path).await.expect(200).body["status"], "pending");
+        app.advance(Duration::from_mins(2)).await;
+        assert_eq!(bob.get(&path).await.expect(200).body["status"], "cancelled");
+        let product = app.anon().get(&format!("/api/products/{tea}")).await.expect(200);
+        assert_eq!(product.body["stock"], 5);
+        assert!(app.mails().await.iter().any(|mail| mail.subject.ends_with("was cancelled")));
+    }
+
+    async fn a_shopper_orders_ten_times_an_hour(app: TestApp, |settings| settings.rate_limits = true) {
+        let (bob, ann) = (app.shopper("bob").await, app.shopper("ann").await);
+        for _ in 0..10 {
+            pays(&bob, "pm_card_visa").await.refused(422, "CART_EMPTY");
+        }
+        pays(&bob, "pm_card_visa").await.refused(429, "RATE_LIMITED");
+        pays(&ann, "pm_card_visa").await.refused(422, "CART_EMPTY");
+        bob.get("/api/orders").await.expect(200);
+    }
+
+    async fn permissions_are_those_of_the_built_in_roles(app: TestApp) {
+        let tea = app.product("1.00", 5).await;
+        let (bob, admin) = (app.shopper("bob").await, app.admin().await);
+        wants(&bob, &tea, 1).await;
+        let order = pays(&bob, "pm_test_timeout").await.expect(201);
+        assert_eq!(order.body["paymentStatus"], "captured");
+        assert_eq!(admin.get("/api/orders").await.expect(200).entries().len(), 1);
+        let status = format!("/api/orders/{}/status", order.id());
+        bob.patch(&status, json!({"status": "processing"})).await.refused(403, "FORBIDDEN");
+        admin.patch(&status, json!({"status": "processing"})).await.expect(200);
+        let versions = [("/api/v1/orders", "/data/0/id"), ("/api/v2/orders", "/data/0/id")];
+        for (path, place) in versions {
+            let list = bob.get(path).await.expect(200);
+            assert_eq!(list.body.pointer(place), Some(&order.body["id"]), "{path}");
+        }
+    }
+}
