@@ -1,4 +1,5 @@
 //! Accounts through their public surface, on both engines; the files mirror the addresses.
+#![cfg(test)]
 
 mod admin;
 mod auth;
