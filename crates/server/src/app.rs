@@ -158,7 +158,7 @@ pub async fn open_platform(
     clock: Clock,
     random: Random,
 ) -> Result<Platform, StartError> {
-    std::fs::create_dir_all(&settings.data_dir)
+    crate::secrets::make_data_folder(&settings.data_dir)
         .map_err(|source| StartError::DataFolder { path: settings.data_dir.display().to_string(), source })?;
     let (config, migrations, migration_clock) =
         (settings.database.clone(), wiring::migrations(), clock.clone());

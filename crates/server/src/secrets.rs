@@ -58,6 +58,11 @@ pub fn check_kept(data_dir: &Path) -> Result<bool, SecretError> {
     read(&data_dir.join(FILE)).map(|secret| secret.is_some())
 }
 
+/// Makes the data folder if it is not there; nobody else may look into it.
+pub(crate) fn make_data_folder(data_dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(data_dir)
+}
+
 fn kept_or_new(data_dir: &Path, random: &Random) -> Result<Vec<u8>, SecretError> {
     let path = data_dir.join(FILE);
     if let Some(secret) = read(&path)? {
@@ -75,7 +80,7 @@ fn kept_or_new(data_dir: &Path, random: &Random) -> Result<Vec<u8>, SecretError>
 /// Written whole beside its place and linked into it, so that a crash never leaves half a secret, and no secret that is
 /// there is ever replaced.
 fn keep(data_dir: &Path, path: &Path, secret: &[u8]) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
+    make_data_folder(data_dir)?;
     let draft = data_dir.join(format!("{FILE}.{}", std::process::id()));
     // What a process of this id left behind when it crashed here.
     let _ = fs::remove_file(&draft);

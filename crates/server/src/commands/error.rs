@@ -35,11 +35,12 @@ pub(super) enum CommandError {
     Interrupted,
 }
 
-/// A refusal in words: the sentence, and one for each field.
+/// A refusal in words: what is wrong with each field, else its sentence, and what lies beneath.
 fn of_refusal(refusal: &Refusal) -> String {
-    let fields = refusal.fields.iter().map(|field| format!("\n  {}: {}", field.field, field.message));
-    let source = refusal.source.iter().map(|source| format!("\n  {source}"));
-    fields.chain(source).fold(refusal.detail.clone().into_owned(), |told, more| told + &more)
+    let fields = refusal.fields.iter().map(|field| format!("{}: {}", field.field, field.message));
+    let sentence = Some(refusal.detail.to_string()).filter(|_| refusal.fields.is_empty());
+    let source = refusal.source.iter().map(ToString::to_string);
+    fields.chain(sentence).chain(source).collect::<Vec<_>>().join("\n  ")
 }
 
 impl From<Refusal> for CommandError {

@@ -6,14 +6,14 @@ use stoa_kernel::Clock;
 use stoa_platform::database::{self, Migration};
 
 use super::{CommandError, terminal};
-use crate::{app::StartError, settings::Settings, wiring};
+use crate::{app::StartError, secrets::make_data_folder, settings::Settings, wiring};
 
 pub(super) fn run(settings: &Settings, check: bool) -> Result<ExitCode, CommandError> {
     let migrations = wiring::migrations();
     if check {
         return list_missing(settings, &migrations);
     }
-    std::fs::create_dir_all(&settings.data_dir)
+    make_data_folder(&settings.data_dir)
         .map_err(|source| StartError::DataFolder { path: settings.data_dir.display().to_string(), source })?;
     let applied = database::migrate(&settings.database, &migrations, &Clock::system())?;
     for number in &applied {

@@ -77,6 +77,13 @@ impl Slice {
             .map(move |first| Self { first, count: SLICE.min(products - first) })
     }
 
+    /// The id of the product that a larger shop has beyond so many.
+    fn next_after(products: u32) -> ProductId {
+        let first = products - products % SLICE;
+        let [_, id] = Self { first, count: products - first + 1 }.ends();
+        id
+    }
+
     /// Its own randomness, so that its ids do not depend on what was made before.
     fn occasion(self) -> Occasion {
         Occasion {
@@ -94,6 +101,11 @@ impl Slice {
         // Every one of them is drawn, for each moves the randomness on.
         [first, (1..u64::from(self.count)).fold(first, |_, age| id(age))]
     }
+}
+
+fn other_number() -> CommandError {
+    let told = "this database was seeded with another number of products; seed an empty one instead";
+    CommandError::Usage(told.into())
 }
 
 struct Seeder {
@@ -122,29 +134,29 @@ impl Seeder {
         Err(CommandError::Usage(told.into()))
     }
 
-    /// What an earlier run did not come to.
+    /// What an earlier run did not come to. Refused when that was about another number of products.
     async fn missing(&self, products: u32) -> Result<Vec<Slice>, CommandError> {
         let mut missing = Vec::new();
         for slice in Slice::all(products) {
-            let (catalogue, ends) = (self.catalogue.clone(), slice.ends());
-            let [first, last] = ends;
-            let there = move |c: &mut Connection<'_>| {
-                catalogue.sellables(c, &ends).map(|found| {
-                    let is_there = |id| found.iter().any(|product| product.id == id);
-                    (is_there(first), is_there(last))
-                })
-            };
-            match self.database.read::<_, DatabaseError, _>(there).await? {
-                (true, true) => {}
-                (false, false) => missing.push(slice),
-                _ => {
-                    let told =
-                        "this database was seeded with another number of products; seed an empty one instead";
-                    return Err(CommandError::Usage(told.into()));
-                }
+            match self.are_there(slice.ends()).await? {
+                [true, true] => {}
+                [false, false] => missing.push(slice),
+                _ => return Err(other_number()),
             }
         }
-        Ok(missing)
+        match self.are_there([Slice::next_after(products); 2]).await? {
+            [true, _] => Err(other_number()),
+            _ => Ok(missing),
+        }
+    }
+
+    async fn are_there(&self, ids: [ProductId; 2]) -> Result<[bool; 2], CommandError> {
+        let catalogue = self.catalogue.clone();
+        let look = move |c: &mut Connection<'_>| {
+            let found = catalogue.sellables(c, &ids)?;
+            Ok(ids.map(|id| found.iter().any(|product| product.id == id)))
+        };
+        Ok(self.database.read::<_, DatabaseError, _>(look).await?)
     }
 
     /// The people and the categories.
@@ -214,6 +226,8 @@ mod tests {
         let [one, other] = [Slice { first: 0, count: 200 }, Slice { first: SLICE, count: 200 }];
         assert_eq!(one.ends(), one.ends());
         assert_ne!(one.ends(), other.ends());
+        assert_eq!(Slice::next_after(199), one.ends()[1]);
+        assert_eq!(Slice::next_after(SLICE), other.ends()[0]);
         let [only, same] = Slice { first: 0, count: 1 }.ends();
         assert_eq!(only, same);
     }

@@ -37,7 +37,9 @@ impl std::error::Error for ConfigurationError {}
 pub(super) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let distance = |other: &str| strsim::damerau_levenshtein(word, other);
     let near = known.map(|other| (distance(other), other)).min()?;
-    (near.0 <= (word.len() / 4).max(2)).then_some(near.1)
+    // The prefix that all names share says nothing about what was meant.
+    let length = word.trim_start_matches("STOA_").len();
+    (near.0 <= (length / 3).max(1)).then_some(near.1)
 }
 
 #[cfg(test)]
@@ -49,5 +51,6 @@ mod tests {
         let known = ["STOA_PORT", "STOA_HOST", "STOA_LOG"];
         assert_eq!(nearest("STOA_PROT", known.into_iter()), Some("STOA_PORT"));
         assert_eq!(nearest("STOA_SOMETHING_ELSE", known.into_iter()), None);
+        assert_eq!(nearest("STOA_FOO", known.into_iter()), None);
     }
 }
