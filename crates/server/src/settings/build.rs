@@ -15,7 +15,7 @@ use stoa_platform::{
 
 use super::{
     CacheSettings, ConfigurationError, LogSettings, Settings,
-    kind::{self, DatabaseUrl, Flaw},
+    parse::{self, DatabaseUrl, Flaw},
     problem::Problem,
     sources::{Held, Origin},
 };
@@ -46,7 +46,7 @@ impl Values<'_> {
     }
 
     fn duration(&self, name: &str) -> Result<Duration, Problem> {
-        self.parsed(name, kind::duration)
+        self.parsed(name, parse::duration)
     }
 
     fn count<N: TryFrom<u64>>(&self, name: &str) -> Result<N, Problem> {
@@ -73,12 +73,12 @@ fn assemble(values: &Values<'_>, problems: &mut Vec<Problem>) -> Option<Settings
     let ordering = noted(ordering(values), problems);
     let (database, http, accounts, ordering) = (database?, http?, accounts?, ordering?);
     let rest = || -> Result<Settings, Problem> {
-        let currency = values.parsed("STOA_CURRENCY", kind::currency)?;
+        let currency = values.parsed("STOA_CURRENCY", parse::currency)?;
         Ok(Settings {
-            host: values.parsed("STOA_HOST", kind::address)?,
-            port: values.parsed("STOA_PORT", kind::port)?,
+            host: values.parsed("STOA_HOST", parse::address)?,
+            port: values.parsed("STOA_PORT", parse::port)?,
             data_dir: PathBuf::from(values.text("STOA_DATA_DIR")?),
-            public_url: values.given("STOA_PUBLIC_URL", kind::url)?,
+            public_url: values.given("STOA_PUBLIC_URL", parse::url)?,
             environment: values.text("STOA_ENVIRONMENT")?.to_owned(),
             currency,
             drain_time: values.duration("STOA_DRAIN_TIME")?,
@@ -88,13 +88,13 @@ fn assemble(values: &Values<'_>, problems: &mut Vec<Problem>) -> Option<Settings
             catalog: catalog(values, currency)?,
             ordering,
             cache: cache(values)?,
-            rate_limits: values.parsed("STOA_RATE_LIMITS", kind::switch)?,
+            rate_limits: values.parsed("STOA_RATE_LIMITS", parse::switch)?,
             mail_from: values.text("STOA_MAIL_FROM")?.to_owned(),
             events_retention: values.duration("STOA_EVENTS_RETENTION")?,
             workers: workers(values)?,
             log: LogSettings {
                 filter: values.text("STOA_LOG")?.to_owned(),
-                format: values.parsed("STOA_LOG_FORMAT", kind::log_format)?,
+                format: values.parsed("STOA_LOG_FORMAT", parse::log_format)?,
             },
         })
     };
@@ -108,7 +108,7 @@ fn noted<T>(built: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T>
 fn database(values: &Values<'_>) -> Result<DatabaseConfig, Problem> {
     let url = match given_by_parts(values)? {
         Some(url) => Some(DatabaseUrl::Postgres(url)),
-        None => values.given("DATABASE_URL", kind::database_url)?,
+        None => values.given("DATABASE_URL", parse::database_url)?,
     };
     let connections = values.count("STOA_DATABASE_CONNECTIONS")?;
     let path = match url {
@@ -119,7 +119,7 @@ fn database(values: &Values<'_>) -> Result<DatabaseConfig, Problem> {
         None => PathBuf::from(values.text("STOA_DATA_DIR")?).join("stoa.db"),
     };
     let max_pages =
-        values.given("STOA_DATABASE_MAX_PAGES", |text| kind::count(text, 1, u64::from(u32::MAX)))?;
+        values.given("STOA_DATABASE_MAX_PAGES", |text| parse::count(text, 1, u64::from(u32::MAX)))?;
     Ok(DatabaseConfig::Sqlite(SqliteConfig {
         path,
         reader_threads: values.count("STOA_DATABASE_READERS")?,
@@ -176,12 +176,12 @@ fn in_address(text: &str) -> String {
 
 fn http(values: &Values<'_>) -> Result<HttpSettings, Problem> {
     Ok(HttpSettings {
-        default_version: values.parsed("STOA_API_DEFAULT_VERSION", kind::version)?,
-        v0_sunset: values.given("STOA_API_V0_SUNSET", kind::moment)?,
-        cors_origins: values.parsed("STOA_CORS_ORIGINS", kind::origins)?,
-        trusted_proxies: values.parsed("STOA_TRUSTED_PROXIES", kind::networks)?,
+        default_version: values.parsed("STOA_API_DEFAULT_VERSION", parse::version)?,
+        v0_sunset: values.given("STOA_API_V0_SUNSET", parse::moment)?,
+        cors_origins: values.parsed("STOA_CORS_ORIGINS", parse::origins)?,
+        trusted_proxies: values.parsed("STOA_TRUSTED_PROXIES", parse::networks)?,
         https: values.text("STOA_PUBLIC_URL")?.starts_with("https:"),
-        body_limit: values.parsed("STOA_BODY_LIMIT", kind::size)?,
+        body_limit: values.parsed("STOA_BODY_LIMIT", parse::size)?,
         request_timeout: values.duration("STOA_REQUEST_TIMEOUT")?,
         limits: limits(values)?,
     })
@@ -189,7 +189,7 @@ fn http(values: &Values<'_>) -> Result<HttpSettings, Problem> {
 
 fn limits(values: &Values<'_>) -> Result<LimitSettings, Problem> {
     let policy = |name: &'static str, setting: &str| {
-        let (max, window) = values.parsed(setting, kind::rate)?;
+        let (max, window) = values.parsed(setting, parse::rate)?;
         Ok(Policy { name, max, window })
     };
     Ok(LimitSettings {
@@ -207,16 +207,16 @@ fn accounts(values: &Values<'_>) -> Result<AccountsSettings, Problem> {
         access_token_ttl: values.duration("STOA_ACCESS_TOKEN_TTL")?,
         refresh_token_ttl: values.duration("STOA_REFRESH_TOKEN_TTL")?,
         v0_token_ttl: values.duration("STOA_V0_TOKEN_TTL")?,
-        password_policy: values.parsed("STOA_PASSWORD_POLICY", kind::password_policy)?,
+        password_policy: values.parsed("STOA_PASSWORD_POLICY", parse::password_policy)?,
         hashing_threads: values.count("STOA_PASSWORD_THREADS")?,
-        machine_keys: values.parsed("STOA_API_KEYS", kind::keys)?,
+        machine_keys: values.parsed("STOA_API_KEYS", parse::keys)?,
         ..AccountsSettings::new(secret, issuer(values)?)
     })
 }
 
 /// The public address; without one that of a server on this machine.
 fn issuer(values: &Values<'_>) -> Result<String, Problem> {
-    let public = values.given("STOA_PUBLIC_URL", kind::url)?;
+    let public = values.given("STOA_PUBLIC_URL", parse::url)?;
     let port = values.text("STOA_PORT")?;
     Ok(public.unwrap_or_else(|| format!("http://localhost:{port}")))
 }
@@ -231,9 +231,9 @@ fn catalog(values: &Values<'_>, currency: Currency) -> Result<CatalogSettings, P
 }
 
 fn ordering(values: &Values<'_>) -> Result<OrderingSettings, Problem> {
-    let currency = values.parsed("STOA_CURRENCY", kind::currency)?;
+    let currency = values.parsed("STOA_CURRENCY", parse::currency)?;
     let minor = |name: &str| {
-        let amount = |text: &str| match kind::amount(text)?.in_currency(currency) {
+        let amount = |text: &str| match parse::amount(text)?.in_currency(currency) {
             Ok(money) => Ok(money.minor()),
             Err(MoneyError::TooPrecise) => {
                 Err(format!("has more decimals than {currency} has; give {} at most", currency.digits()))
@@ -244,10 +244,10 @@ fn ordering(values: &Values<'_>) -> Result<OrderingSettings, Problem> {
     };
     let settle_after = |text: &str| {
         let flaw = || "is shorter than a request may be retried; give at least 30s".to_owned();
-        Some(kind::duration(text)?).filter(|after| *after >= IDEMPOTENCY_LEASE).ok_or_else(flaw)
+        Some(parse::duration(text)?).filter(|after| *after >= IDEMPOTENCY_LEASE).ok_or_else(flaw)
     };
     Ok(OrderingSettings {
-        tax_basis_points: values.parsed("STOA_TAX_RATE", kind::basis_points)?,
+        tax_basis_points: values.parsed("STOA_TAX_RATE", parse::basis_points)?,
         shipping_fee_minor: minor("STOA_SHIPPING_FEE")?,
         free_shipping_above_minor: minor("STOA_FREE_SHIPPING_ABOVE")?,
         unpaid_hold: values.duration("STOA_UNPAID_HOLD")?,
@@ -257,9 +257,9 @@ fn ordering(values: &Values<'_>) -> Result<OrderingSettings, Problem> {
 }
 
 fn cache(values: &Values<'_>) -> Result<CacheSettings, Problem> {
-    let max_bytes = values.parsed("STOA_CACHE_MAX_SIZE", kind::size)?;
+    let max_bytes = values.parsed("STOA_CACHE_MAX_SIZE", parse::size)?;
     Ok(CacheSettings {
-        on: values.parsed("STOA_CACHE", kind::switch)?,
+        on: values.parsed("STOA_CACHE", parse::switch)?,
         max_bytes: u64::try_from(max_bytes).unwrap_or(u64::MAX),
     })
 }

@@ -2,8 +2,10 @@
 //! starts.
 
 mod build;
+mod foreign;
 mod kind;
 mod page;
+mod parse;
 mod problem;
 mod report;
 mod sources;
@@ -24,8 +26,8 @@ use stoa_ordering::OrderingSettings;
 use stoa_platform::{database::DatabaseConfig, jobs::WorkerSettings};
 
 pub use self::{
-    kind::SECRET_BYTES,
     page::{configuration_page, example_file},
+    parse::SECRET_BYTES,
     problem::ConfigurationError,
     report::{Report, ReportLine},
     sources::{Environment, Origin},

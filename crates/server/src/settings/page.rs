@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::table::{COMMAND_NAMES, LATER, REFUSED, SETTINGS, Setting};
+use super::{
+    foreign::{LATER, REFUSED},
+    table::{COMMAND_NAMES, SETTINGS, Setting},
+};
 
 const SECTIONS: &[(&str, &str)] = &[
     ("", "Server"),

@@ -14,12 +14,13 @@ use figment::{
 
 use super::{
     ConfigurationError,
+    foreign::{IGNORED_NAMES, IGNORED_PREFIXES, LATER, REFUSED, stands_for},
     problem::{Problem, nearest},
-    table::{COMMAND_NAMES, IGNORED_NAMES, IGNORED_PREFIXES, LATER, REFUSED, SETTINGS, Setting, stands_for},
+    table::{COMMAND_NAMES, SETTINGS, Setting},
 };
 
 /// The variables a process was started with, by value so that tests need not touch their own.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
     unreadable: Vec<String>,
@@ -53,6 +54,13 @@ impl Environment {
 
     fn names(&self) -> impl Iterator<Item = &String> {
         self.variables.keys().chain(&self.unreadable)
+    }
+}
+
+/// Values may be secrets, so only names are shown.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
     }
 }
 

@@ -244,17 +244,14 @@ fn a_short_secret_is_refused_without_being_shown() {
 
 #[test]
 fn secrets_are_masked_in_the_report_and_in_debug() {
-    let loaded = load(
-        &Environment::of(&[
-            ("STOA_JWT_SECRET", SECRET),
-            ("STOA_API_KEYS", "till-key-0123456789"),
-            ("DATABASE_URL", "postgres://bob:hunter2@h/d"),
-            ("DATABASE_PASSWORD", "hunter2"),
-        ]),
-        None,
-    )
-    .unwrap();
-    let shown = format!("{:?} {loaded:?}", loaded.report);
+    let environment = Environment::of(&[
+        ("STOA_JWT_SECRET", SECRET),
+        ("STOA_API_KEYS", "till-key-0123456789"),
+        ("DATABASE_URL", "postgres://bob:hunter2@h/d"),
+        ("DATABASE_PASSWORD", "hunter2"),
+    ]);
+    let loaded = load(&environment, None).unwrap();
+    let shown = format!("{environment:?} {:?} {loaded:?}", loaded.report);
     assert!(!shown.contains(SECRET) && !shown.contains("till-key") && !shown.contains("hunter2"), "{shown}");
     assert_eq!(line(&loaded, "DATABASE_URL").value, "postgres://bob:********@h/d");
 }
