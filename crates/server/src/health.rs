@@ -182,8 +182,14 @@ impl Check {
             Ok(message) => (Status::Healthy, message),
             Err(message) => (Status::Unhealthy, message),
         };
-        Self { status, response_time: begun.elapsed().as_secs_f64() * 1_000.0, message }
+        Self { status, response_time: millis_since(begun), message }
     }
+}
+
+/// Milliseconds with three decimals: finer ones are noise.
+fn millis_since(begun: Instant) -> f64 {
+    let micros = u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX);
+    f64::from(micros) / 1_000.0
 }
 
 fn in_process(message: &str) -> Check {
@@ -202,7 +208,7 @@ fn check_memory() -> Check {
         (Some(available), _) => (Status::Healthy, format!("{} MiB are left", available / 1_024)),
         (None, _) => (Status::Healthy, "unknown on this system".to_owned()),
     };
-    Check { status, response_time: begun.elapsed().as_secs_f64() * 1_000.0, message }
+    Check { status, response_time: millis_since(begun), message }
 }
 
 /// A line of `/proc/meminfo`, in KiB.
