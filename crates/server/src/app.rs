@@ -99,6 +99,9 @@ impl App {
         )
         .await?;
 
+        // Whatever stopped on its way when this server last ended is settled first.
+        domains.ordering.queue_sweep().await?;
+
         let address = SocketAddr::new(settings.host, settings.port);
         let listener =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
