@@ -90,7 +90,7 @@ impl Database {
     ///
     /// Blocks while connecting, so call it before the runtime is busy.
     pub fn open(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
-        let signals = Arc::new(Signals::default());
+        let signals = Arc::new(Signals::new(matches!(config, DatabaseConfig::Postgres(_))));
         let engine = match config {
             DatabaseConfig::Sqlite(sqlite) => {
                 EngineHandle::Sqlite(SqliteDatabase::open(sqlite, Arc::clone(&signals))?)

@@ -1,6 +1,9 @@
 //! What a commit announces to the rest of this node: that events were appended, that jobs were queued.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::{
+    sync::{Condvar, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::watch;
 
@@ -34,69 +37,82 @@ impl Raised {
     }
 }
 
-/// Wakes followers, the sequencer and workers after a commit. Counters only ever grow; missing one is harmless because
-/// everybody also looks by themselves now and then.
-#[derive(Debug, Default)]
+/// Wakes followers, the sequencer and workers after a commit. Missing a call is harmless because everybody also looks by
+/// themselves now and then.
+#[derive(Debug)]
 pub struct Signals {
-    events: Bell,
-    jobs: Bell,
+    events: watch::Sender<u64>,
+    jobs: watch::Sender<u64>,
+    /// Events that were appended and have no place yet, for the thread that numbers them; on SQLite they have one.
+    unnumbered: Option<Knock>,
 }
 
 impl Signals {
-    /// Wakes whoever waits for `signal`.
+    /// `numbered_later`: whether events get their place only after their commit.
+    pub(super) fn new(numbered_later: bool) -> Self {
+        Self {
+            events: watch::Sender::new(0),
+            jobs: watch::Sender::new(0),
+            unnumbered: numbered_later.then(Knock::default),
+        }
+    }
+
+    /// Wakes whoever listens for `signal`.
     pub fn ring(&self, signal: Signal) {
-        match signal {
-            Signal::Events => self.events.ring(),
-            Signal::Jobs => self.jobs.ring(),
-        }
+        self.bell(signal).send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// A receiver for async waiting.
+    /// A receiver for async waiting. Events are announced when they can be read from the log.
     pub fn listen(&self, signal: Signal) -> watch::Receiver<u64> {
-        match signal {
-            Signal::Events => self.events.changes.subscribe(),
-            Signal::Jobs => self.jobs.changes.subscribe(),
-        }
+        self.bell(signal).subscribe()
     }
 
-    /// Blocks a thread until events are appended on this node, or `at_most` has passed.
-    pub fn wait_for_events(&self, at_most: std::time::Duration) {
-        let rung = self.events.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut rung, _) = self
-            .events
-            .condition
-            .wait_timeout_while(rung, at_most, |rung| !*rung)
-            .unwrap_or_else(PoisonError::into_inner);
-        *rung = false;
+    /// Blocks the numbering thread until events are appended on this node, or `at_most` has passed.
+    pub(crate) fn wait_for_appended(&self, at_most: Duration) {
+        if let Some(unnumbered) = &self.unnumbered {
+            unnumbered.wait(at_most);
+        }
     }
 
     pub(super) fn announce(&self, raised: Raised) {
         if raised.events {
-            self.events.ring();
+            match &self.unnumbered {
+                Some(unnumbered) => unnumbered.knock(),
+                None => self.ring(Signal::Events),
+            }
         }
         if raised.jobs {
-            self.jobs.ring();
+            self.ring(Signal::Jobs);
+        }
+    }
+
+    fn bell(&self, signal: Signal) -> &watch::Sender<u64> {
+        match signal {
+            Signal::Events => &self.events,
+            Signal::Jobs => &self.jobs,
         }
     }
 }
 
-#[derive(Debug)]
-struct Bell {
-    changes: watch::Sender<u64>,
-    rung: Mutex<bool>,
+/// Wakes one thread, however often it was knocked.
+#[derive(Debug, Default)]
+struct Knock {
+    knocked: Mutex<bool>,
     condition: Condvar,
 }
 
-impl Default for Bell {
-    fn default() -> Self {
-        Self { changes: watch::Sender::new(0), rung: Mutex::new(false), condition: Condvar::new() }
+impl Knock {
+    fn knock(&self) {
+        *self.knocked.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.condition.notify_one();
     }
-}
 
-impl Bell {
-    fn ring(&self) {
-        self.changes.send_modify(|count| *count += 1);
-        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.condition.notify_all();
+    fn wait(&self, at_most: Duration) {
+        let knocked = self.knocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut knocked, _) = self
+            .condition
+            .wait_timeout_while(knocked, at_most, |knocked| !*knocked)
+            .unwrap_or_else(PoisonError::into_inner);
+        *knocked = false;
     }
 }

@@ -222,10 +222,12 @@ impl Runner {
         let view = self
             .database
             .get(move |c| {
-                let place = place::find(c, follower.name)?;
+                let (place, retry, head) = place::look(c, follower.name)?;
                 let moved = seen.as_ref().is_none_or(|(seen, _)| seen.pos != place.pos);
                 let from = if moved { place.pos } else { looked_at };
-                look_from(c, &follower, place, from)
+                let to = head.min(from + WINDOW).max(from);
+                let found = to > from && finds(c, &follower, from, to)?;
+                Ok::<_, DatabaseError>(View { place, head, to, found, retry })
             })
             .await?;
         if self.seen.as_ref().is_none_or(|(seen, _)| *seen != view.place) {
@@ -327,14 +329,13 @@ fn backoff(attempt: u32) -> Duration {
     BACKOFF.saturating_mul(2_u32.saturating_pow(attempt.min(16))).min(LONGEST_BACKOFF)
 }
 
-fn look_from(
+/// Whether there is an event for this follower.
+fn finds(
     connection: &mut Connection<'_>,
     follower: &Follower,
-    place: Place,
     from: i64,
-) -> Result<View, DatabaseError> {
-    let head = head(connection)?.pos;
-    let to = head.min(from + WINDOW).max(from);
+    to: i64,
+) -> Result<bool, DatabaseError> {
     let mut values = params![from, to].to_vec();
     let mut sql = "SELECT pos FROM events WHERE pos > $1 AND pos <= $2".to_owned();
     if !follower.types.is_empty() {
@@ -342,7 +343,5 @@ fn look_from(
         values.extend(follower.types.iter().map(|name| (*name).into()));
     }
     sql.push_str(" LIMIT 1");
-    let found = to > from && connection.find(&sql, &values, |row| row.read::<i64>())?.is_some();
-    let retry = place::next_retry(connection, follower.name)?;
-    Ok(View { place, head, to, found, retry })
+    Ok(connection.find(&sql, &values, |row| row.read::<i64>())?.is_some())
 }

@@ -52,13 +52,23 @@ pub(super) fn install(tx: &mut Tx<'_>, follower: &Follower) -> Result<(), Databa
     Ok(())
 }
 
-pub(super) fn find(connection: &mut Connection<'_>, name: &str) -> Result<Place, DatabaseError> {
-    let place = connection.find(
-        "SELECT pos, attempts, careful, runner, last_error FROM followers WHERE name = $1",
-        params![name],
-        Place::from_row,
-    )?;
-    place.ok_or_else(|| DatabaseError::Decode(format!("follower {name} has lost its row")))
+/// The place, the first parked event that is to be tried again, and the head: what a follower looks at first.
+pub(super) fn look(
+    connection: &mut Connection<'_>,
+    name: &str,
+) -> Result<(Place, Option<i64>, i64), DatabaseError> {
+    let head = match connection.engine() {
+        Engine::Sqlite => "(SELECT COALESCE(MAX(pos), 0) FROM events)",
+        Engine::Postgres => "(SELECT pos FROM event_log)",
+    };
+    let sql = format!(
+        "SELECT pos, attempts, careful, runner, last_error,
+             (SELECT MIN(pos) FROM parked_events WHERE follower = $1 AND retry), {head}
+         FROM followers WHERE name = $1"
+    );
+    let seen =
+        connection.find(&sql, params![name], |row| Ok((Place::from_row(row)?, row.read()?, row.read()?)))?;
+    seen.ok_or_else(|| DatabaseError::Decode(format!("follower {name} has lost its row")))
 }
 
 /// Locks the row; `None` when another node has it.
@@ -158,16 +168,10 @@ pub(super) fn retry_wanted(connection: &mut Connection<'_>) -> Result<bool, Data
     Ok(wanted.is_some())
 }
 
-/// The first of this follower's parked events that is to be tried again.
-pub(super) fn next_retry(
-    connection: &mut Connection<'_>,
-    follower: &str,
-) -> Result<Option<i64>, DatabaseError> {
-    connection.find(
-        "SELECT pos FROM parked_events WHERE follower = $1 AND retry ORDER BY pos LIMIT 1",
-        params![follower],
-        |row| row.read(),
-    )
+/// Whether this follower has anything parked.
+pub(super) fn has_parked(tx: &mut Tx<'_>, follower: &str) -> Result<bool, DatabaseError> {
+    let sql = "SELECT 1 FROM parked_events WHERE follower = $1 LIMIT 1";
+    Ok(tx.find(sql, params![follower], |row| row.read::<i64>())?.is_some())
 }
 
 /// Takes the wish to be tried again from a parked event; true when it was there.

@@ -46,7 +46,9 @@ pub(super) fn pursue(
     let limit = if old.careful > 0 || old.attempts > 1 { 1 } else { BATCH };
     let events = read_between(tx, from, to, Filter { types: &follower.types, topics: &[] }, limit)?;
     let cut = u32::try_from(events.len()).is_ok_and(|count| count >= limit);
-    let mut course = Course { follower, now, new: Place { attempts: 1, last_error: None, ..old.clone() } };
+    let some_parked = follower.ordered && place::has_parked(tx, follower.name)?;
+    let new = Place { attempts: 1, last_error: None, ..old.clone() };
+    let mut course = Course { follower, now, some_parked, new };
     let failure = course.follow(tx, &events, &old)?;
     let Course { mut new, .. } = course;
     let outcome = match failure {
@@ -95,6 +97,8 @@ pub(super) fn retry(
 struct Course<'f> {
     follower: &'f Follower,
     now: Timestamp,
+    /// Whether an event may have to wait for a parked one.
+    some_parked: bool,
     new: Place,
 }
 
@@ -129,14 +133,15 @@ impl Course<'_> {
 
     /// The parked event of the same aggregate that this one has to wait for.
     fn blocker(&self, tx: &mut Tx<'_>, event: &StoredEvent) -> Result<Option<i64>, DatabaseError> {
-        if !self.follower.ordered {
+        if !self.some_parked {
             return Ok(None);
         }
         place::parked_before(tx, self.follower.name, &event.aggregate, event.pos)
     }
 
-    fn park(&self, tx: &mut Tx<'_>, event: &StoredEvent, reason: &str) -> Result<(), DatabaseError> {
+    fn park(&mut self, tx: &mut Tx<'_>, event: &StoredEvent, reason: &str) -> Result<(), DatabaseError> {
         tracing::error!(follower = self.follower.name, event.pos = event.pos, reason, "parked an event");
+        self.some_parked = self.follower.ordered;
         place::park(tx, self.follower.name, event, reason, self.now)
     }
 }

@@ -21,8 +21,10 @@ use crate::database::{DatabaseError, Signal, Signals};
 const LOCK: i64 = 0x5354_4f41_0002;
 /// Events numbered in one transaction at most.
 const BATCH: usize = 1_000;
-/// How often the log is looked at when nobody rings.
+/// How often the log is looked at for events of other nodes; what this node appends wakes the thread at once.
 const POLL: Duration = Duration::from_millis(5);
+/// The same after a second without any event.
+const QUIET_POLL: Duration = Duration::from_millis(20);
 /// How often a node asks whether the sequencer's place is free.
 const STAND_BY: Duration = Duration::from_millis(50);
 /// How often the scan floor is raised.
@@ -36,7 +38,6 @@ const SESSION: &str = "SET idle_session_timeout = '15s'; SET tcp_keepalives_idle
 /// The threads of one node; they end when this is dropped.
 pub(crate) struct LogThreads {
     stopped: Arc<AtomicBool>,
-    signals: Arc<Signals>,
 }
 
 impl LogThreads {
@@ -47,14 +48,13 @@ impl LogThreads {
         let listener = node.clone();
         spawn("stoa-sequencer", move || node.keep_up("sequencer", Node::sequence))?;
         spawn("stoa-log-listener", move || listener.keep_up("log listener", Node::listen))?;
-        Ok(Self { stopped, signals: Arc::clone(signals) })
+        Ok(Self { stopped })
     }
 }
 
 impl Drop for LogThreads {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
-        self.signals.ring(Signal::Events);
     }
 }
 
@@ -109,11 +109,14 @@ impl Node {
             thread::sleep(STAND_BY);
         }
         let mut sequencer = Sequencer::new(client)?;
+        let mut busy = Instant::now();
         while !self.is_stopped() {
-            if sequencer.number_a_batch()? == 0 {
-                self.signals.wait_for_events(POLL);
-            } else {
+            if sequencer.number_a_batch()? > 0 {
                 self.signals.ring(Signal::Events);
+                busy = Instant::now();
+            } else {
+                let quiet = busy.elapsed() > Duration::from_secs(1);
+                self.signals.wait_for_appended(if quiet { QUIET_POLL } else { POLL });
             }
         }
         Ok(())

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
-use stoa_kernel::Timestamp;
+use stoa_kernel::{Random, Timestamp};
 use stoa_platform::{
-    MIGRATIONS,
+    MIGRATIONS, Occasion,
     database::{Database, DatabaseError},
     each_engine,
-    events::{self, Event, Filter, Followers, Offset, StoredEvent, Tail},
+    events::{self, Event, Filter, Followers, Offset, PruneEvents, StoredEvent, Tail},
+    jobs,
 };
 
 use crate::support::{Deposited, Noise, append, clock, deposited, make, occasion, until};
@@ -143,6 +144,28 @@ each_engine! { MIGRATIONS;
         append(&database, deposited(1, 7)).await;
         events::settle(&database).await.unwrap();
         assert_eq!(positions().await, [6, 7], "and the order goes on");
+        followers.drain().await;
+    }
+
+    async fn the_prune_job_keeps_what_is_young(db: TestDatabase) {
+        let (database, hand) = (db.open(), clock());
+        let followers = Followers::start(&database, &hand.clock(), vec![]).await.unwrap();
+        for number in 1..=3 {
+            let mut occasion = occasion();
+            occasion.at = hand.clock().now();
+            hand.advance(Duration::from_hours(24));
+            let appended = database.write(move |tx| events::append(tx, &occasion, &deposited(1, number)));
+            appended.await.unwrap_or_else(|e: DatabaseError| panic!("{e}"));
+        }
+        events::settle(&database).await.unwrap();
+        let occasion = Occasion::system(&hand.clock(), &Random::seeded(1), "test");
+        let queued = database.write(move |tx| jobs::enqueue(tx, &occasion, &PruneEvents {}));
+        assert!(queued.await.unwrap_or_else(|e: DatabaseError| panic!("{e}")).is_some());
+        let handlers = [PruneEvents::handler(&database, Duration::from_hours(36))];
+        assert_eq!(jobs::run_due(&database, &hand.clock(), &Random::seeded(2), &handlers).await.unwrap(), 1);
+        let left: Vec<i64> = whole_log(&database).await.iter().map(|event| event.pos).collect();
+        assert_eq!(left, [3], "those of 72 and 48 hours ago are gone");
+        assert_eq!(PruneEvents::schedule().name(), "prune-events");
         followers.drain().await;
     }
 }
