@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use stoa_kernel::{Random, Refusal, RefusalKind, SessionId, Timestamp, UserId};
@@ -11,14 +12,21 @@ use crate::{account::User, error::AccountError, settings::SettingsError};
 
 const AUDIENCE: &str = "stoa";
 const LEAST_SECRET: usize = 32;
+/// How many tokens are known to be genuine without looking again: some 5 MiB at most.
+const MOST_GENUINE: u64 = 10_000;
+const GENUINE_FOR: Duration = Duration::from_mins(5);
 
 /// Signs access tokens and verifies them; the keys are made once.
+///
+/// Decoding takes 6 to 8 µs and every request brings a token, mostly one that was seen a moment ago. So whole tokens that
+/// were found genuine are remembered, which takes 0.4 µs. Only what never changes is: the time is asked each time.
 pub(crate) struct AccessTokens {
     header: Header,
     signing: EncodingKey,
     verifying: DecodingKey,
     validation: Validation,
     issuer: String,
+    genuine: Cache<Box<str>, Bearer>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +66,7 @@ impl AccessTokens {
             verifying: DecodingKey::from_secret(secret),
             validation,
             issuer: issuer.to_owned(),
+            genuine: Cache::builder().max_capacity(MOST_GENUINE).time_to_live(GENUINE_FOR).build(),
         })
     }
 
@@ -84,12 +93,21 @@ impl AccessTokens {
 
     /// What a token says, if it is ours, unaltered and not out of date.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Bearer, Refusal> {
-        let bearer: Bearer =
-            decode(token, &self.verifying, &self.validation).map_err(|_| invalid_token())?.claims;
+        let bearer = self.read(token)?;
         if now.as_seconds() >= bearer.exp {
             return Err(unauthenticated("TOKEN_EXPIRED", "The access token has expired."));
         }
         Ok(bearer)
+    }
+
+    /// What a token says, if it is ours and unaltered.
+    fn read(&self, token: &str) -> Result<Bearer, Refusal> {
+        if let Some(known) = self.genuine.get(token) {
+            return Ok(known);
+        }
+        let read = decode::<Bearer>(token, &self.verifying, &self.validation).map_err(|_| invalid_token())?;
+        self.genuine.insert(token.into(), read.claims);
+        Ok(read.claims)
     }
 }
 
@@ -167,6 +185,20 @@ mod tests {
         let bearer = tokens().verify(&token, now() + QUARTER - Duration::from_secs(1)).unwrap();
         assert_eq!((bearer.sub, bearer.sid), (user.id, session));
         assert_eq!(code(&token, now() + QUARTER), "TOKEN_EXPIRED");
+    }
+
+    #[test]
+    fn a_known_token_expires_too_and_vouches_for_no_other() {
+        let random = Random::seeded(1);
+        let user = crate::store::testing::user("bob", &random, now());
+        let tokens = tokens();
+        let token = tokens.sign(&user, SessionId::new(now(), &random), now(), QUARTER).unwrap();
+        let first = tokens.verify(&token, now()).unwrap();
+        assert_eq!(tokens.verify(&token, now()).unwrap(), first);
+        assert_eq!(tokens.verify(&token, now() + QUARTER).unwrap_err().code, "TOKEN_EXPIRED");
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let altered = format!("{}.{signature}", signed.replacen("ey", "eY", 1));
+        assert_eq!(tokens.verify(&altered, now()).unwrap_err().code, "INVALID_TOKEN");
     }
 
     #[test]

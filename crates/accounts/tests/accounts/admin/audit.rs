@@ -14,6 +14,7 @@ each_engine! {
         let ada = app.shopper("ada").await.with_header("user-agent", "Lynx");
         let body = json!({"email": "ada@example.com", "password": OTHER_PASSWORD});
         ada.post("/api/auth/login", body).await.expect(401);
+        app.clock.advance(Duration::from_secs(1));
         app.anon().post("/api/auth/logout", refresh_token(&ada.session)).await.expect(204);
         let admin = app.admin().await;
         let actor = format!("user:{}", ada.user_id());
