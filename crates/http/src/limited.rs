@@ -76,25 +76,31 @@ pub(crate) struct Standing {
     pub(crate) decision: Decision,
 }
 
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
 /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers) and the older `X-RateLimit-*`.
 pub(crate) fn write_headers(headers: &mut HeaderMap, standing: &Standing) {
     let Standing { policy, decision } = standing;
     let reset = decision.reset_after.as_secs() + u64::from(decision.reset_after.subsec_nanos() > 0);
     let mut text = String::with_capacity(64);
-    let mut insert = |name: &'static str, parts: std::fmt::Arguments<'_>| {
+    let mut insert = |name: HeaderName, parts: std::fmt::Arguments<'_>| {
         text.clear();
         if text.write_fmt(parts).is_ok()
             && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text.as_bytes()))
         {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.insert(name, value);
         }
     };
     insert(
-        "ratelimit-policy",
+        RATELIMIT_POLICY,
         format_args!("\"{}\";q={};w={}", policy.name, decision.limit, policy.window.as_secs()),
     );
-    insert("ratelimit", format_args!("\"{}\";r={};t={reset}", policy.name, decision.remaining));
-    insert("x-ratelimit-limit", format_args!("{}", decision.limit));
-    insert("x-ratelimit-remaining", format_args!("{}", decision.remaining));
-    insert("x-ratelimit-reset", format_args!("{reset}"));
+    insert(RATELIMIT, format_args!("\"{}\";r={};t={reset}", policy.name, decision.remaining));
+    insert(X_RATELIMIT_LIMIT, format_args!("{}", decision.limit));
+    insert(X_RATELIMIT_REMAINING, format_args!("{}", decision.remaining));
+    insert(X_RATELIMIT_RESET, format_args!("{reset}"));
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use bytes::Bytes;
@@ -40,6 +40,7 @@ pub(crate) fn reply(reply: Reply, request: &Request<'_>) -> Response {
     *response.status_mut() = status;
     *response.headers_mut() = reply.headers;
     let headers = response.headers_mut();
+    headers.reserve(USUAL_HEADERS);
     if body.is_some() {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
@@ -240,17 +241,24 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
+/// The most headers an answer of ours usually has; room for them is made once.
+pub(crate) const USUAL_HEADERS: usize = 24;
+
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+const GUARDS: [(HeaderName, HeaderValue); 5] = [
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (PERMISSIONS_POLICY, HeaderValue::from_static("camera=(), geolocation=(), microphone=()")),
+];
+
 /// Headers every answer of ours carries, unless a handler set its own.
 pub(crate) fn guard_headers(headers: &mut HeaderMap, https: bool) {
-    let guards = [
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
-    ];
-    for (name, value) in guards {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    for (name, value) in &GUARDS {
+        if !headers.contains_key(name) {
+            headers.insert(name, value.clone());
+        }
     }
     if https {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");

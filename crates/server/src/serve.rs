@@ -3,11 +3,10 @@
 use std::{io, net::SocketAddr, time::Duration};
 
 use axum::{body::Body, extract::ConnectInfo, http::Method};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
-    service::TowerToHyperService,
 };
 use stoa_http::{Edge, HttpSettings};
 use tokio::{
@@ -15,7 +14,7 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-use tower::{Layer, Service, ServiceExt, util::option_layer};
+use tower::{Layer, Service};
 use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
     cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders},
@@ -54,10 +53,13 @@ impl Listening {
 pub fn listen(listener: TcpListener, edge: Edge, settings: &HttpSettings) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(None);
-    let cors = (!settings.cors_origins.is_empty()).then(|| cors(settings));
-    let compression = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_FROM));
-    let service = option_layer(cors).layer(compression.layer(edge));
-    let task = tokio::spawn(accept(listener, service, stopped));
+    let compressed = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_FROM)).layer(edge);
+    // Who allows no foreign origin pays nothing for the possibility.
+    let task = if settings.cors_origins.is_empty() {
+        tokio::spawn(accept(listener, compressed, stopped))
+    } else {
+        tokio::spawn(accept(listener, cors(settings).layer(compressed), stopped))
+    };
     Ok(Listening { address, stop, task })
 }
 
@@ -102,14 +104,15 @@ where
             _ = stopped.changed() => break,
         };
         prepare(&stream);
-        let service = service.clone().map_request(move |request: hyper::Request<Incoming>| {
+        let service = service.clone();
+        // Boxed here, because the connection moves its future about, and ours is large.
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let mut service = service.clone();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            request
+            Box::pin(async move { service.call(request).await })
         });
-        let connection = builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
-            .into_owned();
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

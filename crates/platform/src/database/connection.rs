@@ -133,6 +133,7 @@ fn sqlite_query<T>(
 /// To SQLite `$1` is a *name*, numbered by first appearance; `?1` is the number that PostgreSQL means.
 fn translate(sql: &str, translated: &mut String) {
     translated.clear();
+    translated.reserve(sql.len());
     let mut quoted = false;
     let mut pieces = sql.split_inclusive(['$', '\'']);
     let mut after_dollar = false;
