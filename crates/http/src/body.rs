@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use stoa_kernel::{FieldError, Refusal, RefusalKind};
 
-use crate::{context::RequestContext, problem::Problem};
+use crate::{context::RequestContext, problem::Problem, strict::ObjectsOnly};
 
 /// How much of a refused body is read, and for how long, so that the refusal arrives.
 const LINGER_BYTES: usize = 32 * 1024 * 1024;
@@ -100,7 +100,7 @@ pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem
         )));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(ObjectsOnly(&mut deserializer)).map_err(|error| {
         let path = error.path().to_string();
         refused(path, error.inner())
     })?;
@@ -243,6 +243,7 @@ mod tests {
         assert_eq!(refusal(br#"{"name":1,"size":1}"#), (422, "VALIDATION_FAILED", "name".into()));
         assert_eq!(refusal(br#"{"name":"a","size":1.5}"#), (422, "VALIDATION_FAILED", "size".into()));
         assert_eq!(refusal(br#"{"name":"a","size":1,"more":1}"#), (422, "VALIDATION_FAILED", "more".into()));
+        assert_eq!(refusal(br#"["a",1]"#), (422, "VALIDATION_FAILED", ".".into()));
         assert_eq!(refusal(br#"{"name":"a\u0000","size":1}"#), (422, "NUL_CHARACTER", String::new()));
         assert_eq!(refusal(br#"{"name":"a","size":1} x"#), (400, "MALFORMED_JSON", String::new()));
     }

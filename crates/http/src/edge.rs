@@ -132,12 +132,17 @@ async fn admit(
     request_id: String,
 ) -> Result<RequestContext, Box<Response>> {
     let refuse = |refusal: Refusal| Box::new(Problem(refusal).into_response());
-    if request.uri().path_and_query().is_some_and(|address| address.as_str().contains("%00")) {
-        return Err(refuse(Refusal::malformed("NUL_CHARACTER", "The address must not contain U+0000.")));
-    }
     let selected = version::select(request.uri(), request.headers(), shared.settings.default_version);
+    let selected = selected.map_err(refuse)?;
+    if request.uri().path_and_query().is_some_and(|address| address.as_str().contains("%00")) {
+        let refused = refuse(Refusal::malformed("NUL_CHARACTER", "The address must not contain U+0000."));
+        return Err(match selected {
+            Some(selected) => Box::new(with_version(*refused, selected.version)),
+            None => refused,
+        });
+    }
     let mut version = ApiVersion::V2;
-    if let Some(selected) = selected.map_err(refuse)? {
+    if let Some(selected) = selected {
         version = selected.version;
         if let Some(uri) = selected.uri {
             *request.uri_mut() = uri;

@@ -18,6 +18,7 @@ mod problem;
 mod render;
 mod reply;
 mod settings;
+mod strict;
 mod v0;
 mod version;
 

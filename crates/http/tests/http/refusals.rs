@@ -57,6 +57,8 @@ each_engine! {
             let seen = stage.get(path).await;
             assert_eq!((seen.status, &seen.body["code"]), (400, &code.into()), "{path}");
         }
+        let seen = stage.get("/api/v1/pots/%00").await;
+        assert_eq!((seen.status, &seen.body["error"]["code"]), (400, &"NUL_CHARACTER".into()));
     }
 
     async fn a_bad_credential_is_refused_where_somebody_is_asked_for(db: TestDatabase) {
