@@ -3,10 +3,11 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use stoa_http::{Caller, Idempotent, Json, ListQuery, Outcome, PathParts, QueryPart, Reply, foreign_cursor};
+use stoa_http::{Idempotent, Json, ListQuery, Outcome, PathParts, QueryPart, Reply, foreign_cursor};
 use stoa_kernel::{Permission, Refusal, SortOrder, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 
+use super::permitted::{CreatesRoles, DeletesRoles, Permitted, ReadsAudit, ReadsRoles, UpdatesRoles};
 use crate::{
     Accounts, audit,
     client::Client,
@@ -115,11 +116,10 @@ pub(crate) struct UpdateRoleBody {
 )]
 pub(crate) async fn audit_log(
     State(accounts): State<Accounts>,
-    Caller(actor): Caller,
+    _: Permitted<ReadsAudit>,
     list: ListQuery,
     QueryPart(filters): QueryPart<AuditFilters>,
 ) -> Outcome {
-    actor.require("audit", "read")?;
     list.sort(&[("at", ())], ((), SortOrder::Desc))?;
     let after = match list.page.after() {
         Some(cursor) => Some((cursor.number_in(audit::ORDER).ok_or_else(foreign_cursor)?, cursor.id)),
@@ -137,10 +137,9 @@ pub(crate) async fn audit_log(
 )]
 pub(crate) async fn list_roles(
     State(accounts): State<Accounts>,
-    Caller(actor): Caller,
+    _: Permitted<ReadsRoles>,
     list: ListQuery,
 ) -> Outcome {
-    actor.require("role", "read")?;
     list.sort(&[("name", ())], ((), SortOrder::Asc))?;
     let after = match list.page.after() {
         Some(cursor) => Some(cursor.text_in(roles::ORDER).ok_or_else(foreign_cursor)?.to_owned()),
@@ -158,11 +157,10 @@ pub(crate) async fn list_roles(
 )]
 pub(crate) async fn create_role(
     State(accounts): State<Accounts>,
-    Caller(actor): Caller,
+    Permitted { actor, .. }: Permitted<CreatesRoles>,
     client: Client,
     Idempotent { body, once }: Idempotent<CreateRoleBody>,
 ) -> Outcome {
-    actor.require("role", "create")?;
     let draft = RoleDraft::parse(&body.name, body.permissions)?;
     let occasion = accounts.occasion(&actor);
     let (database, clock) = (accounts.database().clone(), accounts.clock().clone());
@@ -182,10 +180,9 @@ pub(crate) async fn create_role(
 )]
 pub(crate) async fn read_role(
     State(accounts): State<Accounts>,
-    Caller(actor): Caller,
+    _: Permitted<ReadsRoles>,
     PathParts(name): PathParts<String>,
 ) -> Outcome {
-    actor.require("role", "read")?;
     Reply::ok(&RoleView::from(accounts.role(name).await?))
 }
 
@@ -197,12 +194,11 @@ pub(crate) async fn read_role(
 )]
 pub(crate) async fn update_role(
     State(accounts): State<Accounts>,
-    Caller(actor): Caller,
+    Permitted { actor, .. }: Permitted<UpdatesRoles>,
     client: Client,
     PathParts(name): PathParts<String>,
     Json(body): Json<UpdateRoleBody>,
 ) -> Outcome {
-    actor.require("role", "update")?;
     let draft = RoleDraft::parse(&name, body.permissions)?;
     let role = accounts.update_role(accounts.occasion(&actor), client, draft).await?;
     Reply::ok(&RoleView::from(role))
@@ -215,11 +211,10 @@ pub(crate) async fn update_role(
 )]
 pub(crate) async fn delete_role(
     State(accounts): State<Accounts>,
-    Caller(actor): Caller,
+    Permitted { actor, .. }: Permitted<DeletesRoles>,
     client: Client,
     PathParts(name): PathParts<String>,
 ) -> Outcome {
-    actor.require("role", "delete")?;
     accounts.delete_role(accounts.occasion(&actor), client, name).await?;
     Ok(Reply::no_content())
 }

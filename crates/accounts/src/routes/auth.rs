@@ -6,6 +6,7 @@ use stoa_http::{Caller, Json, Outcome, Reply, RequestContext};
 use stoa_kernel::{Actor, Fields, Flaw, Refusal};
 use utoipa::ToSchema;
 
+use super::permitted::SignedIn;
 use crate::{
     Accounts,
     account::{UserView, login_identifier},
@@ -198,7 +199,7 @@ pub(crate) async fn logout_all(
 )]
 pub(crate) async fn change_password(
     State(accounts): State<Accounts>,
-    Caller(actor): Caller,
+    SignedIn(actor): SignedIn,
     client: Client,
     Json(body): Json<ChangePasswordBody>,
 ) -> Outcome {

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod auth;
+mod permitted;
 pub(crate) mod users;
 
 use axum::middleware::from_fn;

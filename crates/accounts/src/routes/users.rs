@@ -6,6 +6,7 @@ use stoa_http::{Caller, Json, ListQuery, Outcome, PathParts, QueryPart, Reply, f
 use stoa_kernel::{Actor, UserId};
 use utoipa::{IntoParams, ToSchema};
 
+use super::permitted::{Permitted, ReadsUsers, UpdatesProfile, UpdatesUsers};
 use crate::{
     Accounts,
     account::UserView,
@@ -81,10 +82,9 @@ async fn own_profile(accounts: &Accounts, actor: &Actor) -> Result<UserView, sto
 )]
 pub(crate) async fn update_profile(
     State(accounts): State<Accounts>,
-    Caller(actor): Caller,
+    Permitted { actor, .. }: Permitted<UpdatesProfile>,
     Json(body): Json<ProfileBody>,
 ) -> Outcome {
-    actor.require("profile", "update")?;
     let user = actor.require_user()?.user;
     let change = ProfileChange::parse(body.name.as_deref(), body.username.as_deref())?;
     let user = accounts.update_profile(accounts.occasion(&actor), user, change).await?;
@@ -98,10 +98,10 @@ pub(crate) async fn update_profile(
 )]
 pub(crate) async fn replace_profile(
     accounts: State<Accounts>,
-    caller: Caller,
+    permitted: Permitted<UpdatesProfile>,
     body: Json<ProfileBody>,
 ) -> Outcome {
-    update_profile(accounts, caller, body).await
+    update_profile(accounts, permitted, body).await
 }
 
 /// Users, newest first.
@@ -111,11 +111,10 @@ pub(crate) async fn replace_profile(
 )]
 pub(crate) async fn list(
     State(accounts): State<Accounts>,
-    Caller(actor): Caller,
+    _: Permitted<ReadsUsers>,
     list: ListQuery,
     QueryPart(filters): QueryPart<UserFilters>,
 ) -> Outcome {
-    actor.require("user", "read")?;
     list.sort(&[("createdAt", ())], ((), stoa_kernel::SortOrder::Desc))?;
     let page = list.page;
     let after = match page.after() {
@@ -151,12 +150,11 @@ pub(crate) async fn read(
 )]
 pub(crate) async fn change_role(
     State(accounts): State<Accounts>,
-    Caller(actor): Caller,
+    Permitted { actor, .. }: Permitted<UpdatesUsers>,
     client: Client,
     PathParts(id): PathParts<UserId>,
     Json(body): Json<RoleBody>,
 ) -> Outcome {
-    actor.require("user", "update")?;
     let user = accounts.change_role(accounts.occasion(&actor), client, actor, id, body.role).await?;
     Reply::ok(&UserView::full(user))
 }
