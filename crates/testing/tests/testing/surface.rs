@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stoa_testing::{Client, at_once};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 stoa_testing::each_engine! {
     async fn health_is_told_in_three_ways(app: TestApp) {
@@ -74,6 +75,21 @@ stoa_testing::each_engine! {
         anon.get("/health").await.expect(200);
         app.clock.advance(Duration::from_mins(5));
         anon.get("/api/products").await.expect(200);
+    }
+
+    async fn a_body_that_never_ends_is_given_up(app: TestApp, |settings| {
+        settings.http.request_timeout = Duration::from_millis(200);
+    }) {
+        let address = app.address().replace("http://", "");
+        let mut slow = tokio::net::TcpStream::connect(&address).await.expect("a connection");
+        let head = "POST /api/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                    content-length: 100\r\n\r\n{";
+        slow.write_all(head.as_bytes()).await.expect("a head that is taken");
+        let mut answer = vec![0; 4096];
+        let read = slow.read(&mut answer).await.expect("an answer");
+        let text = String::from_utf8_lossy(&answer[..read]).into_owned();
+        assert!(text.starts_with("HTTP/1.1 408"), "{text}");
+        app.anon().get("/health").await.expect(200);
     }
 
     async fn a_body_of_ten_megabytes_is_refused(app: TestApp) {
