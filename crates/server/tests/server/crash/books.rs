@@ -1,0 +1,164 @@
+//! Everything that orders, stock, money, events and mails say of themselves, read once all is settled.
+
+use std::collections::{BTreeMap, HashMap};
+
+use stoa_platform::{
+    database::{Connection, Database, DatabaseError, Row},
+    mail::SentMail,
+};
+use uuid::Uuid;
+
+/// An order as it is stored.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OrderRow {
+    pub(crate) number: i64,
+    pub(crate) status: String,
+    pub(crate) payment_status: String,
+    pub(crate) total: i64,
+    pub(crate) items: Vec<(Uuid, i64)>,
+    /// How often it was confirmed.
+    pub(crate) confirmed: usize,
+    /// Where we think its money is.
+    pub(crate) payment: String,
+    /// Whether the sweep is still to look after it.
+    pub(crate) due: bool,
+}
+
+/// A charge as the provider has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Charge {
+    pub(crate) order: Uuid,
+    pub(crate) amount: i64,
+    pub(crate) state: String,
+    pub(crate) refunded: i64,
+}
+
+/// An event of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) pos: Option<i64>,
+    pub(crate) kind: String,
+    pub(crate) aggregate: String,
+    pub(crate) version: i64,
+}
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Books {
+    pub(crate) orders: BTreeMap<Uuid, OrderRow>,
+    pub(crate) stock: HashMap<Uuid, i64>,
+    pub(crate) movements: HashMap<Uuid, i64>,
+    pub(crate) charges: Vec<Charge>,
+    /// What was given back, by order, by the provider's own list of refunds.
+    pub(crate) refunds: HashMap<Uuid, i64>,
+    pub(crate) events: Vec<Entry>,
+    pub(crate) subjects: Vec<String>,
+    /// Jobs that were given up or are not done, events that were parked, followers in trouble.
+    pub(crate) leftovers: Vec<String>,
+}
+
+impl Books {
+    /// Reads them.
+    pub(crate) async fn read(database: &Database, mails: Vec<SentMail>) -> Self {
+        let read = database.read(|connection| {
+            Ok(Self {
+                orders: orders(connection)?,
+                stock: all(connection, "SELECT id, stock FROM products")?,
+                movements: all(
+                    connection,
+                    "SELECT product_id, CAST(SUM(change) AS BIGINT) FROM stock_movements GROUP BY product_id",
+                )?,
+                charges: charges(connection)?,
+                refunds: refunds(connection)?,
+                events: events(connection)?,
+                subjects: Vec::new(),
+                leftovers: leftovers(connection)?,
+            })
+        });
+        let books: Self = read.await.unwrap_or_else(|error: DatabaseError| panic!("{error}"));
+        Self { subjects: mails.into_iter().map(|mail| mail.subject).collect(), ..books }
+    }
+}
+
+fn all(connection: &mut Connection<'_>, sql: &str) -> Result<HashMap<Uuid, i64>, DatabaseError> {
+    let rows = connection.query(sql, &[], |row| Ok((row.read()?, row.read()?)))?;
+    Ok(rows.into_iter().collect())
+}
+
+fn orders(connection: &mut Connection<'_>) -> Result<BTreeMap<Uuid, OrderRow>, DatabaseError> {
+    let rows = connection.query(
+        "SELECT id, number, status, payment_status, total, state, due_at IS NOT NULL FROM orders
+         JOIN payments ON payments.order_id = orders.id",
+        &[],
+        |row| Ok((row.read()?, order(row)?)),
+    )?;
+    let mut orders: BTreeMap<Uuid, OrderRow> = rows.into_iter().collect();
+    // An order without payment would be missed by the join.
+    for id in connection.query("SELECT id FROM orders", &[], |row| row.read())? {
+        orders.entry(id).or_default();
+    }
+    let sql = "SELECT order_id, product_id, quantity FROM order_items ORDER BY product_id";
+    for (id, product, quantity) in
+        connection.query(sql, &[], |row| Ok((row.read()?, row.read()?, row.read()?)))?
+    {
+        orders.entry(id).or_default().items.push((product, quantity));
+    }
+    let sql = "SELECT order_id FROM order_history WHERE status = 'confirmed'";
+    for id in connection.query(sql, &[], |row| row.read())? {
+        orders.entry(id).or_default().confirmed += 1;
+    }
+    Ok(orders)
+}
+
+fn order(row: &Row<'_>) -> Result<OrderRow, DatabaseError> {
+    Ok(OrderRow {
+        number: row.read()?,
+        status: row.read()?,
+        payment_status: row.read()?,
+        total: row.read()?,
+        payment: row.read()?,
+        due: row.read()?,
+        items: Vec::new(),
+        confirmed: 0,
+    })
+}
+
+/// The order in a key like `order:<id>:charge`, or in the name of an aggregate.
+pub(crate) fn order_of(key: &str) -> Uuid {
+    key.split(':').nth(1).and_then(|id| id.parse().ok()).unwrap_or_default()
+}
+
+fn charges(connection: &mut Connection<'_>) -> Result<Vec<Charge>, DatabaseError> {
+    connection.query("SELECT key, amount, state, refunded FROM test_provider_charges", &[], |row| {
+        let key: String = row.read()?;
+        Ok(Charge { order: order_of(&key), amount: row.read()?, state: row.read()?, refunded: row.read()? })
+    })
+}
+
+fn refunds(connection: &mut Connection<'_>) -> Result<HashMap<Uuid, i64>, DatabaseError> {
+    let mut refunds = HashMap::new();
+    let sql = "SELECT charge_key, amount FROM test_provider_refunds";
+    for (key, amount) in connection.query(sql, &[], |row| Ok((row.read::<String>()?, row.read::<i64>()?)))? {
+        *refunds.entry(order_of(&key)).or_default() += amount;
+    }
+    Ok(refunds)
+}
+
+fn events(connection: &mut Connection<'_>) -> Result<Vec<Entry>, DatabaseError> {
+    connection.query("SELECT pos, type, aggregate, version FROM events ORDER BY pos", &[], |row| {
+        Ok(Entry { pos: row.read()?, kind: row.read()?, aggregate: row.read()?, version: row.read()? })
+    })
+}
+
+fn leftovers(connection: &mut Connection<'_>) -> Result<Vec<String>, DatabaseError> {
+    let questions = [
+        "SELECT 'job ' || kind || ' ' || payload || ': ' || COALESCE(last_error, 'not done') FROM jobs",
+        "SELECT 'parked by ' || follower || ': ' || reason FROM parked_events",
+        "SELECT 'follower ' || name || ': ' || last_error FROM followers WHERE last_error IS NOT NULL",
+    ];
+    let mut leftovers = Vec::new();
+    for question in questions {
+        leftovers.extend(connection.query(question, &[], |row| row.read::<String>())?);
+    }
+    Ok(leftovers)
+}

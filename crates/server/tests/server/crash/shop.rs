@@ -1,0 +1,155 @@
+//! A shop under siege: its home, its goods, its shoppers, and the hour that passes after a crash.
+
+use std::{collections::HashMap, path::PathBuf, time::Duration};
+
+use stoa_kernel::Clock;
+use stoa_platform::{
+    database::{Database, DatabaseError, Engine},
+    jobs,
+    mail::{Mailer, SentMail},
+    params,
+};
+use stoa_testing::json;
+use uuid::Uuid;
+
+use super::{
+    books::Books,
+    shoppers::{Goods, Shopper, Shoppers},
+};
+use crate::node::{Home, Node};
+
+const PRODUCTS: usize = 6;
+const SHOPPERS: usize = 6;
+const STOCK: i64 = 1_000_000;
+const HOUR: i64 = 3_600_000_000;
+const PAUSE: Duration = Duration::from_millis(5);
+const PATIENCE: usize = 12_000;
+
+/// A shop whose node dies again and again.
+pub(crate) struct Shop {
+    pub(crate) home: Home,
+    pub(crate) shoppers: Shoppers,
+    goods: Goods,
+    mails: PathBuf,
+}
+
+impl Shop {
+    /// A fresh shop with its goods and its shoppers, and no node.
+    pub(crate) async fn open(engine: Engine) -> Self {
+        let home = Home::new(engine);
+        home.run(&["migrate"]);
+        home.make_admin();
+        let node = home.start().await;
+        let goods = stock_up(&home).await;
+        let mut shoppers = Vec::new();
+        for number in 0..SHOPPERS {
+            shoppers.push(Shopper::register(&home, number, goods.clone()).await);
+        }
+        let shop = Self { mails: home.data().join("mails"), shoppers: Shoppers(shoppers), goods, home };
+        shop.settle().await;
+        node.kill();
+        shop
+    }
+
+    /// An hour passes while the node is down: leases and patience of the dead process have run out. Nothing else does
+    /// this but time, and nobody wants to wait for it.
+    pub(crate) async fn an_hour_passes(&self) {
+        let database = self.home.open();
+        self.wait_for_the_dead(&database).await;
+        let passed = database.write(|tx| {
+            tx.execute(
+                "UPDATE idempotency_keys SET lease_until = lease_until - $1 WHERE NOT done",
+                params![HOUR],
+            )?;
+            tx.execute("UPDATE payments SET due_at = due_at - $1 WHERE due_at IS NOT NULL", params![HOUR])?;
+            tx.execute("UPDATE jobs SET run_at = run_at - $1", params![HOUR])?;
+            tx.execute(
+                "UPDATE jobs SET locked_until = locked_until - $1 WHERE locked_until IS NOT NULL",
+                params![HOUR],
+            )?;
+            tx.execute("UPDATE schedules SET next_at = next_at - $1", params![HOUR])
+        });
+        passed.await.map_or_else(|error: DatabaseError| panic!("{error}"), drop);
+    }
+
+    /// PostgreSQL may still be busy with what the dead process sent it last.
+    async fn wait_for_the_dead(&self, database: &Database) {
+        if database.engine() == Engine::Sqlite {
+            return;
+        }
+        let busy = "SELECT COUNT(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()";
+        until("PostgreSQL forgets the dead process", || async { count(database, busy).await == 0 }).await;
+    }
+
+    /// Has every request that got no answer repeated until it gets one, then waits until nothing is left to do.
+    pub(crate) async fn recover(&mut self, node: &Node) {
+        let answered = self.shoppers.finish().await;
+        assert!(answered, "the node died while it recovered: {}", node.last_words());
+        self.settle().await;
+    }
+
+    /// Waits until no payment is between two steps, no job is left and every event has its place.
+    pub(crate) async fn settle(&self) {
+        let database = self.home.open();
+        let moving = "SELECT COUNT(*) FROM payments WHERE state IN ('charging', 'voiding', 'refunding')";
+        until("payments are settled", || async { count(&database, moving).await == 0 }).await;
+        until("jobs are done", || async { read(&database, jobs::waiting).await == 0 }).await;
+        let unplaced = "SELECT COUNT(*) FROM events WHERE pos IS NULL";
+        until("events have their places", || async { count(&database, unplaced).await == 0 }).await;
+    }
+
+    /// Checks everything that must hold once all is settled.
+    pub(crate) async fn must_balance(&self, when: &str) -> Books {
+        let books = Books::read(&self.home.open(), self.sent_mails().await).await;
+        let flaws = books.flaws(&self.goods.stock, &self.shoppers.told());
+        assert!(flaws.is_empty(), "{when}, {} orders:\n{}", books.orders.len(), flaws.join("\n"));
+        books
+    }
+
+    /// The mails that were written so far.
+    pub(crate) async fn sent_mails(&self) -> Vec<SentMail> {
+        let clock = Clock::system();
+        let mailer =
+            Mailer::to_folder(&self.mails, "a@example.com", &stoa_server::wiring::templates(), clock);
+        mailer.unwrap().list(usize::MAX).await.unwrap()
+    }
+}
+
+async fn stock_up(home: &Home) -> Goods {
+    let admin = home.admin().await;
+    let mut stock = HashMap::new();
+    let mut ids = Vec::new();
+    for number in 0..PRODUCTS {
+        let product = json!({
+            "name": format!("Tea no. {number}"), "description": "Leaves", "price": 4.35 + 7.0 * f64::from(u8::try_from(number).unwrap()),
+            "stock": STOCK, "category": "tea", "status": "ACTIVE",
+        });
+        let id: Uuid = admin.post("/api/products", product).await.expect(201).id().parse().unwrap();
+        stock.insert(id, STOCK);
+        ids.push(id);
+    }
+    Goods { ids, stock }
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut happened: impl FnMut() -> F) {
+    for _ in 0..PATIENCE {
+        if happened().await {
+            return;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    panic!("in vain: until {what}");
+}
+
+async fn count(database: &Database, sql: &'static str) -> i64 {
+    read(database, move |connection| Ok(connection.find(sql, &[], |row| row.read())?.unwrap_or(0))).await
+}
+
+async fn read<T, F>(database: &Database, work: F) -> T
+where
+    T: Send + 'static,
+    F: Fn(&mut stoa_platform::database::Connection<'_>) -> Result<T, DatabaseError> + Send + 'static,
+{
+    database.read(work).await.unwrap_or_else(|error| panic!("{error}"))
+}
