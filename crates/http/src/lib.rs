@@ -10,6 +10,7 @@ mod client;
 mod context;
 mod documents;
 mod edge;
+mod guard;
 mod idempotency;
 mod limited;
 mod list;
@@ -27,6 +28,7 @@ pub use cached::{CacheRule, cached};
 pub use context::{Authenticator, Caller, Credentials, RequestContext};
 pub use documents::{Documents, documentation};
 pub use edge::Edge;
+pub use guard::{Guard, Permitted, SignedIn};
 pub use idempotency::{
     BeginError, Begun, IDEMPOTENCY_MIGRATION, Idempotent, Once, PruneIdempotencyKeys, idempotency_module,
 };

@@ -3,11 +3,13 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use stoa_http::{Idempotent, Json, ListQuery, Outcome, PathParts, QueryPart, Reply, foreign_cursor};
+use stoa_http::{
+    Idempotent, Json, ListQuery, Outcome, PathParts, Permitted, QueryPart, Reply, foreign_cursor,
+};
 use stoa_kernel::{Permission, Refusal, SortOrder, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 
-use super::permitted::{CreatesRoles, DeletesRoles, Permitted, ReadsAudit, ReadsRoles, UpdatesRoles};
+use super::permitted::{CreatesRoles, DeletesRoles, ReadsAudit, ReadsRoles, UpdatesRoles};
 use crate::{
     Accounts, audit,
     client::Client,

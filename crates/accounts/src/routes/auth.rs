@@ -2,11 +2,10 @@
 
 use axum::extract::State;
 use serde::Deserialize;
-use stoa_http::{Caller, Json, Outcome, Reply, RequestContext};
+use stoa_http::{Caller, Json, Outcome, Reply, RequestContext, SignedIn};
 use stoa_kernel::{Actor, Fields, Flaw, Refusal};
 use utoipa::ToSchema;
 
-use super::permitted::SignedIn;
 use crate::{
     Accounts,
     account::{UserView, login_identifier},

@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use stoa_http::{Caller, Json, ListQuery, Outcome, PathParts, QueryPart, Reply, foreign_cursor};
+use stoa_http::{Caller, Json, ListQuery, Outcome, PathParts, Permitted, QueryPart, Reply, foreign_cursor};
 use stoa_kernel::{Actor, UserId};
 use utoipa::{IntoParams, ToSchema};
 
-use super::permitted::{Permitted, ReadsUsers, UpdatesProfile, UpdatesUsers};
+use super::permitted::{ReadsUsers, UpdatesProfile, UpdatesUsers};
 use crate::{
     Accounts,
     account::UserView,

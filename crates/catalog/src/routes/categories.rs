@@ -2,13 +2,14 @@
 
 use axum::{extract::State, middleware::from_fn};
 use stoa_http::{
-    CacheRule, Idempotent, Json, ListQuery, Outcome, PathParts, Problem, Reply, cached, foreign_cursor,
+    CacheRule, Idempotent, Json, ListQuery, Outcome, PathParts, Permitted, Problem, Reply, cached,
+    foreign_cursor,
 };
 use stoa_kernel::{CursorValue, SortOrder};
 use stoa_platform::database::{Connection, Tx};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::permitted::{CreatesCategories, DeletesCategories, Permitted, UpdatesCategories};
+use super::permitted::{CreatesCategories, DeletesCategories, UpdatesCategories};
 use crate::{
     CATEGORIES, CatalogError, Catalogue,
     category::{Category, CategoryBranch, CategoryId, CreateCategory, UpdateCategory},

@@ -3,15 +3,15 @@
 use axum::{extract::State, middleware::from_fn};
 use stoa_contracts::catalog::ProductId;
 use stoa_http::{
-    CacheRule, Caller, Idempotent, IfMatch, Json, ListQuery, Outcome, PathParts, Problem, QueryPart, Reply,
-    cached, foreign_cursor,
+    CacheRule, Caller, Idempotent, IfMatch, Json, ListQuery, Outcome, PathParts, Permitted, Problem,
+    QueryPart, Reply, cached, foreign_cursor,
 };
 use stoa_kernel::{Actor, Page, PageRequest, SortOrder};
 use stoa_platform::database::{Connection, DatabaseError, Tx};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    permitted::{CreatesProducts, DeletesProducts, Permitted, UpdatesProducts},
+    permitted::{CreatesProducts, DeletesProducts, UpdatesProducts},
     sight,
 };
 use crate::{
