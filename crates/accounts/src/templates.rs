@@ -1,24 +1,13 @@
 //! The mails of accounts.
 
-use stoa_platform::mail::Template;
-
-macro_rules! template {
-    ($name:literal, $subject:literal) => {
-        Template {
-            name: $name,
-            subject: $subject,
-            html: include_str!(concat!("templates/", $name, ".html")),
-            text: include_str!(concat!("templates/", $name, ".txt")),
-        }
-    };
-}
+use stoa_platform::{mail::Template, mail_template};
 
 /// The mails that accounts sends.
 pub const TEMPLATES: &[Template] = &[
-    template!("welcome", "Welcome, {{ name }}"),
-    template!("verify_email", "Please confirm your e-mail address"),
-    template!("account_locked", "Your account is locked for {{ minutes }} minutes"),
-    template!("password_changed", "Your password was changed"),
+    mail_template!("welcome", "Welcome, {{ name }}"),
+    mail_template!("verify_email", "Please confirm your e-mail address"),
+    mail_template!("account_locked", "Your account is locked for {{ minutes }} minutes"),
+    mail_template!("password_changed", "Your password was changed"),
 ];
 
 #[cfg(test)]

@@ -7,6 +7,20 @@ use serde::Serialize;
 
 use super::MailError;
 
+/// The template of a name and a subject whose texts lie beside the caller's file, in `templates/<name>.html` and
+/// `templates/<name>.txt`.
+#[macro_export]
+macro_rules! mail_template {
+    ($name:literal, $subject:literal) => {
+        $crate::mail::Template {
+            name: $name,
+            subject: $subject,
+            html: include_str!(concat!("templates/", $name, ".html")),
+            text: include_str!(concat!("templates/", $name, ".txt")),
+        }
+    };
+}
+
 /// The texts of one kind of mail, in the syntax of Jinja.
 #[derive(Clone, Copy, Debug)]
 pub struct Template {
