@@ -18,7 +18,7 @@ use stoa_platform::{
 };
 use tokio::sync::Notify;
 
-use crate::support::{clock, number, until, within_patience};
+use crate::support::{clock, make, number, until, within_patience};
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) struct Letter {
@@ -321,10 +321,22 @@ each_engine! { MIGRATIONS;
         assert_eq!(desk.waiting().await, 0);
     }
 
+    async fn a_job_outlives_more_workers_than_it_has_attempts(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        desk.queue(letter("ann")).await;
+        // Each of these workers died with the job in its hands.
+        make(&desk.database, "UPDATE jobs SET attempts = 9, locked_until = 0").await;
+        let (post, sent) = post();
+        assert_eq!(desk.run_due(&[post]).await, 1);
+        assert_eq!(*sent.lock().unwrap(), ["ann"]);
+        assert_eq!(desk.waiting().await, 0);
+    }
+
     async fn a_job_that_always_kills_its_worker_becomes_a_dead_letter(db: TestDatabase) {
         let desk = Desk::new(&db);
         desk.queue(letter("ann")).await;
-        for _ in 0..3 {
+        // Three attempts, and seven deaths that may have been somebody else's fault.
+        for _ in 0..10 {
             let began = Arc::new(Notify::new());
             let signal = Arc::clone(&began);
             let hangs = Handler::of::<Letter>(move |_: Letter, _: JobContext| {
