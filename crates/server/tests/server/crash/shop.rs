@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use stoa_kernel::Clock;
 use stoa_platform::{
-    database::{Database, DatabaseError, Engine},
+    database::{Connection, Database, DatabaseError, Engine},
     jobs,
     mail::{Mailer, SentMail},
     params,
@@ -107,6 +107,14 @@ impl Shop {
         books
     }
 
+    /// The ids of the jobs that are not done.
+    pub(crate) async fn jobs(&self) -> Vec<String> {
+        let ids = |connection: &mut Connection<'_>| {
+            connection.query("SELECT id FROM jobs", &[], |row| row.read::<Uuid>())
+        };
+        read(&self.home.open(), ids).await.iter().map(Uuid::to_string).collect()
+    }
+
     /// The mails that were written so far.
     pub(crate) async fn sent_mails(&self) -> Vec<SentMail> {
         let clock = Clock::system();
@@ -149,7 +157,7 @@ async fn count(database: &Database, sql: &'static str) -> i64 {
 async fn read<T, F>(database: &Database, work: F) -> T
 where
     T: Send + 'static,
-    F: Fn(&mut stoa_platform::database::Connection<'_>) -> Result<T, DatabaseError> + Send + 'static,
+    F: Fn(&mut Connection<'_>) -> Result<T, DatabaseError> + Send + 'static,
 {
     database.read(work).await.unwrap_or_else(|error| panic!("{error}"))
 }
