@@ -171,7 +171,9 @@ fn with_version(mut response: Response, version: ApiVersion) -> Response {
 /// The general limit counts what is under `/api`, but not the documentation.
 fn take_general(context: &RequestContext, request: &mut Request) -> Result<(), Box<Response>> {
     let path = request.uri().path();
-    let counted = path.starts_with("/api/") && !path.starts_with("/api/docs") && path != "/api/openapi.json";
+    let on = context.0.shared.limits.is_on();
+    let counted =
+        on && path.starts_with("/api/") && !path.starts_with("/api/docs") && path != "/api/openapi.json";
     if !counted {
         return Ok(());
     }

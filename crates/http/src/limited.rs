@@ -1,6 +1,6 @@
 //! Rate limits on groups of routes, and the headers that tell clients where they stand.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::net::IpAddr;
 
 use axum::{
     extract::Request,
@@ -38,6 +38,9 @@ pub fn limited(
                 return Problem::from(stoa_kernel::Refusal::internal("a route is served outside the edge"))
                     .into_response();
             };
+            if !context.0.shared.limits.is_on() {
+                return next.run(request).await;
+            }
             let policy = policy(&context.settings().limits);
             let decision = context.0.shared.limits.check(policy, &key_of(&context, key));
             let mut response = if decision.allowed {
@@ -86,21 +89,14 @@ const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset
 pub(crate) fn write_headers(headers: &mut HeaderMap, standing: &Standing) {
     let Standing { policy, decision } = standing;
     let reset = decision.reset_after.as_secs() + u64::from(decision.reset_after.subsec_nanos() > 0);
-    let mut text = String::with_capacity(64);
-    let mut insert = |name: HeaderName, parts: std::fmt::Arguments<'_>| {
-        text.clear();
-        if text.write_fmt(parts).is_ok()
-            && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::copy_from_slice(text.as_bytes()))
-        {
+    let rule = format!("\"{}\";q={};w={}", policy.name, decision.limit, policy.window.as_secs());
+    let state = format!("\"{}\";r={};t={reset}", policy.name, decision.remaining);
+    for (name, text) in [(RATELIMIT_POLICY, rule), (RATELIMIT, state)] {
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
             headers.insert(name, value);
         }
-    };
-    insert(
-        RATELIMIT_POLICY,
-        format_args!("\"{}\";q={};w={}", policy.name, decision.limit, policy.window.as_secs()),
-    );
-    insert(RATELIMIT, format_args!("\"{}\";r={};t={reset}", policy.name, decision.remaining));
-    insert(X_RATELIMIT_LIMIT, format_args!("{}", decision.limit));
-    insert(X_RATELIMIT_REMAINING, format_args!("{}", decision.remaining));
-    insert(X_RATELIMIT_RESET, format_args!("{reset}"));
+    }
+    headers.insert(X_RATELIMIT_LIMIT, HeaderValue::from(decision.limit));
+    headers.insert(X_RATELIMIT_REMAINING, HeaderValue::from(decision.remaining));
+    headers.insert(X_RATELIMIT_RESET, HeaderValue::from(reset));
 }
