@@ -74,7 +74,7 @@ impl Edge {
         let request_id = request_id(request.headers(), now, &shared.random);
         let method = request.method().clone();
         let if_none_match = request.headers().get(header::IF_NONE_MATCH).cloned();
-        let versioned = request.uri().path().starts_with("/api");
+        let versioned = matches!(request.uri().path().strip_prefix("/api"), Some(rest) if rest.is_empty() || rest.starts_with('/'));
 
         let (version, response) = match admit(&shared, &mut request, request_id.clone()).await {
             Ok(context) => {
