@@ -9,3 +9,6 @@ CREATE INDEX IF NOT EXISTS products_by_category_age_idx ON products (status, cat
 CREATE INDEX IF NOT EXISTS products_sold_out_by_price_idx ON products (status, price, id) WHERE NOT in_stock;
 CREATE INDEX IF NOT EXISTS products_sold_out_by_name_idx ON products (status, name_folded, id) WHERE NOT in_stock;
 CREATE INDEX IF NOT EXISTS products_sold_out_by_age_idx ON products (status, created_at, id) WHERE NOT in_stock;
+CREATE INDEX IF NOT EXISTS products_sold_out_by_category_price_idx ON products (status, category, price, id) WHERE NOT in_stock;
+CREATE INDEX IF NOT EXISTS products_sold_out_by_category_name_idx ON products (status, category, name_folded, id) WHERE NOT in_stock;
+CREATE INDEX IF NOT EXISTS products_sold_out_by_category_age_idx ON products (status, category, created_at, id) WHERE NOT in_stock;

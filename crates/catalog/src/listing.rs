@@ -168,12 +168,28 @@ impl Listing {
 
     /// Whether an index holds just these products in this order, so that a page is read straight from it.
     pub(crate) fn is_walked_straight(&self) -> bool {
-        self.words.is_empty() && self.in_stock != Some(true) && !self.narrows_another_order()
+        !self.searches_names() && self.in_stock != Some(true) && !self.searches_prices()
     }
 
-    /// Whether prices are limited while something else is sorted by.
-    pub(crate) fn narrows_another_order(&self) -> bool {
+    /// Whether names are searched; also where they are sorted by, for not every engine looks at the name in the index
+    /// before it fetches the row.
+    pub(crate) fn searches_names(&self) -> bool {
+        !self.words.is_empty()
+    }
+
+    /// Whether prices are searched while something else is sorted by.
+    pub(crate) fn searches_prices(&self) -> bool {
         self.sort != SortKey::Price && (self.min_price.is_some() || self.max_price.is_some())
+    }
+
+    /// The same list without any filter but category and words.
+    pub(crate) fn named(&self) -> Self {
+        Self { min_price: None, max_price: None, in_stock: None, ..self.clone() }
+    }
+
+    /// The same list without any filter but category and prices.
+    pub(crate) fn priced(&self) -> Self {
+        Self { words: Vec::new(), in_stock: None, ..self.clone() }
     }
 
     fn ordering(&self) -> String {

@@ -12,19 +12,23 @@ use crate::{
     product::{Product, ProductStatus},
 };
 
-/// Where prices are limited and something else is sorted by: up to this many matches are found by price and sorted;
-/// with more of them a walk in the wanted order soon meets enough.
+/// Where names are searched, or prices while something else is sorted by: up to this many matches are found first and then
+/// sorted; with more of them a walk in the wanted order soon meets enough.
 const FEW: i64 = 1_000;
 /// A limit far beyond those few: it keeps an engine from pushing the order into the search.
 const UNREACHED: &str = "LIMIT 1000000";
+/// Prices, with a unary plus that keeps an engine from taking their index where another way is better.
+const ASIDE: &str = "+price";
 
 /// How the rows of a page are found.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Way {
     /// Along the index of the order.
     Walk,
+    /// By name, then sorted.
+    Names,
     /// By price, then sorted.
-    Sort,
+    Prices,
 }
 
 pub(crate) fn page(
@@ -36,20 +40,25 @@ pub(crate) fn page(
     if listing.statuses.is_empty() {
         return Ok(Page { entries: Vec::new(), next: None, total: request.wants_total().then_some(0) });
     }
-    let way = if listing.narrows_another_order() && matches_are_few(connection, listing)? {
-        Way::Sort
-    } else {
-        Way::Walk
-    };
+    let way = best_way(connection, listing)?;
     let statement = Statement::rows(listing, (request, after), way);
     let rows = connection.query(&statement.sql, &statement.values, |row| products::read(row, currency))?;
     let total = if request.wants_total() { Some(total(connection, listing)?) } else { None };
     Ok(Page::from_rows(rows, request.limit, total, |last| listing.cursor_after(last)))
 }
 
-fn matches_are_few(connection: &mut Connection<'_>, listing: &Listing) -> Result<bool, DatabaseError> {
-    let priced = Listing { words: Vec::new(), in_stock: None, ..listing.clone() };
-    Ok(count(connection, &priced, FEW + 1)? <= FEW)
+fn best_way(connection: &mut Connection<'_>, listing: &Listing) -> Result<Way, DatabaseError> {
+    if listing.searches_names() && are_few(connection, &listing.named())? {
+        Ok(Way::Names)
+    } else if listing.searches_prices() && are_few(connection, &listing.priced())? {
+        Ok(Way::Prices)
+    } else {
+        Ok(Way::Walk)
+    }
+}
+
+fn are_few(connection: &mut Connection<'_>, listing: &Listing) -> Result<bool, DatabaseError> {
+    Ok(count(connection, listing, FEW + 1)? <= FEW)
 }
 
 /// How many products the whole list has, as far as is counted.
@@ -76,9 +85,8 @@ impl<'l> Statement<'l> {
     fn rows(listing: &'l Listing, (request, after): (&PageRequest, Option<&'l Place>), way: Way) -> Self {
         let mut statement = Self::default();
         let (wanted, skipped) = (i64::from(request.limit) + 1, i64::from(request.offset()));
-        // A unary plus keeps an engine from taking the index on prices when another order is walked.
-        let price = if way == Way::Walk && listing.sort != SortKey::Price { "+price" } else { "price" };
-        let mut conditions = statement.conditions(listing, price, after);
+        let straight = way == Way::Prices || (way == Way::Walk && listing.sort == SortKey::Price);
+        let mut conditions = statement.conditions(listing, if straight { "price" } else { ASIDE }, after);
         if let Some(after) = after {
             statement.begin_after(listing, after, &mut conditions);
         }
@@ -95,9 +103,18 @@ impl<'l> Statement<'l> {
                 let walks = union(statuses, |status| format!("{} {order} LIMIT {reach}", walk(status)));
                 format!("SELECT * FROM ({walks}) AS merged {order} {part}")
             }
-            (Way::Sort, statuses) => {
+            (Way::Prices, statuses) => {
                 let matches = union(statuses, walk);
                 format!("SELECT * FROM ({matches} {UNREACHED}) AS few {order} {part}")
+            }
+            (Way::Names, statuses) => {
+                // Only what the index of names holds is asked for, so that it alone is read.
+                let named = statement.names(listing);
+                let ids = union(statuses, |status| {
+                    format!("SELECT id FROM products WHERE status = '{status}'{named}")
+                });
+                let found = format!("id IN (SELECT id FROM ({ids} {UNREACHED}) AS few)");
+                format!("SELECT {columns}, {table} WHERE {found}{conditions} {order} {part}")
             }
         };
         statement
@@ -106,12 +123,25 @@ impl<'l> Statement<'l> {
     fn count(listing: &'l Listing, most: i64) -> Self {
         let mut statement = Self::default();
         let most = statement.bind(most);
-        let conditions = statement.conditions(listing, "price", None);
+        let price = if listing.words.is_empty() { "price" } else { ASIDE };
+        let conditions = statement.conditions(listing, price, None);
         let matches = union(&listing.statuses, |status| {
             format!("SELECT 1 FROM products WHERE status = '{status}'{conditions} LIMIT {most}")
         });
         statement.sql = format!("SELECT COUNT(*) FROM ({matches}) AS matches");
         statement
+    }
+
+    /// The conditions that an index of names decides by itself.
+    fn names(&mut self, listing: &'l Listing) -> String {
+        let mut text = String::new();
+        if let Some(category) = &listing.category {
+            let _ = write!(text, " AND category = {}", self.bind(category));
+        }
+        for word in &listing.words {
+            let _ = write!(text, " AND name_folded LIKE {} ESCAPE '\\'", self.bind(pattern(word)));
+        }
+        text
     }
 
     /// Binds a value; answers its placeholder.
@@ -121,30 +151,20 @@ impl<'l> Statement<'l> {
     }
 
     fn conditions(&mut self, listing: &'l Listing, price: &str, after: Option<&Place>) -> String {
-        let mut text = String::new();
-        let mut and = |condition: &str, placeholder: &str| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, " AND {condition} {placeholder}");
-        };
-        if let Some(category) = &listing.category {
-            and("category =", &self.bind(category));
-        }
+        let mut text = self.names(listing);
         // A cursor in an order of prices lies beyond the bound where that order begins.
         let begun = after.is_some() && listing.sort == SortKey::Price;
         if let Some(least) = listing.min_price.filter(|_| !(begun && listing.order == SortOrder::Asc)) {
-            and(&format!("{price} >="), &self.bind(least));
+            let _ = write!(text, " AND {price} >= {}", self.bind(least));
         }
         if let Some(most) = listing.max_price.filter(|_| !(begun && listing.order == SortOrder::Desc)) {
-            and(&format!("{price} <="), &self.bind(most));
+            let _ = write!(text, " AND {price} <= {}", self.bind(most));
         }
-        for word in &listing.words {
-            and("name_folded LIKE", &format!("{} ESCAPE '\\'", self.bind(pattern(word))));
-        }
-        match listing.in_stock {
-            Some(true) => and("in_stock", ""),
-            Some(false) => and("NOT in_stock", ""),
-            None => {}
-        }
+        text.push_str(match listing.in_stock {
+            Some(true) => " AND in_stock",
+            Some(false) => " AND NOT in_stock",
+            None => "",
+        });
         text
     }
 
@@ -197,7 +217,8 @@ fn pattern(word: &str) -> String {
 #[cfg(test)]
 pub(super) async fn explain(database: &stoa_platform::database::Database, listing: Listing) -> Vec<String> {
     let read = move |connection: &mut Connection<'_>| -> Result<Vec<String>, DatabaseError> {
-        let statement = Statement::rows(&listing, (&PageRequest::first(20), None), Way::Walk);
+        let way = best_way(connection, &listing)?;
+        let statement = Statement::rows(&listing, (&PageRequest::first(20), None), way);
         connection.query(&format!("EXPLAIN QUERY PLAN {}", statement.sql), &statement.values, |row| {
             let _: (i64, i64, i64) = (row.read()?, row.read()?, row.read()?);
             row.read()
