@@ -13,7 +13,7 @@ const COMMITS: u32 = 60;
 const PASSAGES: u32 = 3;
 const TRIES: u32 = 20;
 /// How much longer the long form of the suite is.
-const SOAK: u32 = 20;
+const SOAK: u32 = 6;
 
 /// The named places with the passage to die at.
 fn places(engine: Engine) -> Vec<(&'static str, u32)> {

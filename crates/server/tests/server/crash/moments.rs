@@ -11,11 +11,11 @@ use crate::node::tell;
 /// How long shoppers are served before the node is killed, in milliseconds.
 const SHORTEST: u64 = 50;
 const LONGEST: u64 = 600;
-/// After so many kills the books are closed and checked; in between, orders of the last round are still unsettled when
-/// the next begins.
-const CHECKED: u32 = 5;
+/// So many times the books are closed and checked; in between, orders of the last round are still unsettled when the
+/// next begins.
+const CHECKS: u32 = 10;
 /// How much longer the long form of the suite is.
-const SOAK: u32 = 20;
+const SOAK: u32 = 10;
 
 fn rounds(engine: Engine) -> u32 {
     let rounds = match engine {
@@ -37,7 +37,7 @@ async fn die_at_random_moments(engine: Engine) {
         shop.shoppers = shopping.broken_off().await;
         kept_waiting += shop.shoppers.unanswered();
         shop.an_hour_passes().await;
-        if round % CHECKED == 0 {
+        if round % (rounds(engine) / CHECKS) == 0 {
             let node = shop.home.start().await;
             shop.recover(&node).await;
             shop.must_balance(&format!("after {round} kills")).await;
