@@ -1,6 +1,6 @@
 //! A whole Stoa for tests: real HTTP on a free port, a database of its own, and time that moves only when told.
 //!
-//! ```ignore
+//! ```text
 //! stoa_testing::each_engine! {
 //!     async fn a_shopper_fills_a_cart(app: TestApp) {
 //!         let bob = app.shopper("bob").await;
