@@ -173,14 +173,27 @@ impl Worker {
         }
     }
 
+    /// Reads have no effects, so one that met a dead connection is run again on a new one.
     fn read(&mut self, work: &mut dyn Work) -> Result<(), DatabaseError> {
+        if self.reads(work)? {
+            return Ok(());
+        }
+        self.session = None;
+        self.reads(work).map(drop)
+    }
+
+    /// Runs a read; false when the connection was lost on the way.
+    fn reads(&mut self, work: &mut dyn Work) -> Result<bool, DatabaseError> {
         let session = self.connected()?;
-        let mut tx = Tx::new(Connection::postgres(session));
-        let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx))).map_err(|_| panicked());
+        let mut tx = Tx::new(Connection::postgres(&mut *session));
+        let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
+        let failed = matches!(tx.failure(), Some(DatabaseError::Unavailable(_)));
+        // A statement that took too long fails like this as well, but its session answers.
+        let lost = failed && session.batch("").is_err();
         if ran.is_err() {
             self.session = None;
         }
-        ran.map(drop)
+        ran.map(|_| !lost).map_err(|_| panicked())
     }
 
     fn write(&mut self, work: &mut dyn Work) -> Result<(), DatabaseError> {

@@ -119,7 +119,13 @@ fn idle_connections_that_were_killed_are_replaced() {
                 database.write(|tx| bump(tx, 1)).await.unwrap_or_else(|e: DatabaseError| panic!("{e}"));
             }
         }
-        assert_eq!(number(&database, "SELECT value FROM counters WHERE id = 1").await, 24);
+        for _ in 0..3 {
+            terminate(&db, "%").await;
+            // Nor does a read.
+            for _ in 0..8 {
+                assert_eq!(number(&database, "SELECT value FROM counters WHERE id = 1").await, 24);
+            }
+        }
     });
 }
 
