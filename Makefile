@@ -27,6 +27,7 @@ help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 	@echo
 	@echo '  ENGINES=embedded|cluster|both with test and soak: what the tests run on (both)'
+	@echo '  STOA_SOAK_CASES with soak: how many cases schemathesis sends (100000)'
 	@echo '  CARGO_TARGET_DIR, STOA_TOOLS: where builds and tools go ($(CACHE))'
 
 run: ## Start Stoa with its data in ./data
@@ -47,7 +48,8 @@ suite: ## Only the tests
 	@scripts/install-test-tools.sh suite $(SERVERS)
 	cargo test --workspace --doc --quiet
 	cargo build --quiet -p stoa-testing-engines
-	STOA_TEST_SCHEMATHESIS=$(STOA_TOOLS)/bin/schemathesis \
+	STOA_TEST_SCHEMATHESIS=$(STOA_TOOLS)/bin/schemathesis STOA_TEST_AIOSMTPD=$(STOA_TOOLS)/bin/test-python \
+	STOA_TEST_LOCALSTRIPE=$(STOA_TOOLS)/bin/test-python STOA_TEST_NODE_MODULES=$(STOA_TOOLS)/node/node_modules \
 	  $(RUNNER) run --engines $(ENGINES) -- cargo nextest run --workspace --profile $(NEXTEST_PROFILE)
 
 bench: ## Measure speed; the figures go into docs/performance.md

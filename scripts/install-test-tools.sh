@@ -3,10 +3,10 @@
 #
 #   install-test-tools.sh [check] [suite] [engines]
 #     check     cargo-deny, cargo-machete
-#     suite     cargo-nextest, schemathesis
-#     engines   PostgreSQL, Redis, RabbitMQ
+#     suite     cargo-nextest; schemathesis, aiosmtpd; socket.io-client, ws (they want Node 20)
+#     engines   PostgreSQL, Redis, RabbitMQ, Pebble
 #
-# Cargo's and Python's tools go into $STOA_TOOLS, outside the clone. The rest are Debian packages: root gets them
+# Cargo's, Python's and Node's tools go into $STOA_TOOLS, outside the clone. The rest are Debian packages: root gets them
 # installed, anybody else is told which are missing.
 set -euo pipefail
 
@@ -59,17 +59,39 @@ install_packages() {
   apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 }
 
-# The exact versions of schemathesis and all below it are in test-requirements.txt; another text, another folder.
-schemathesis() {
+# The exact versions of Python's tools and all below them are in test-requirements.txt; another text, another folder.
+python_tools() {
   local wanted=$here/test-requirements.txt venv
   venv=$tools/python-$(sha256sum "$wanted" | cut -c1-12)
   if ! "$venv/bin/schemathesis" --version >/dev/null 2>&1; then
-    say "installing schemathesis into $venv (once)"
+    say "installing schemathesis, aiosmtpd and localstripe into $venv (once)"
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
   fi
   ln -sfn "$venv/bin/schemathesis" "$tools/bin/schemathesis"
+  # A Python that knows the modules of the folder; a link to it would not.
+  printf '#!/bin/sh\nexec "%s/bin/python" "$@"\n' "$venv" >"$tools/bin/test-python"
+  chmod +x "$tools/bin/test-python"
+}
+
+# The exact versions of Node's packages and all below them are in the lock file; another lock file, another folder.
+node_packages() {
+  local wanted=$here/../e2e/clients modules
+  if ! at_least 20.0.0 "$(version_of node --version)" || ! on_path npm >/dev/null; then
+    say "Node 20 or newer and npm are missing: https://nodejs.org/en/download"
+    exit 1
+  fi
+  modules=$tools/node-$(sha256sum "$wanted/package-lock.json" | cut -c1-12)
+  if [ ! -e "$modules/complete" ]; then
+    say "installing socket.io-client and ws into $modules (once)"
+    rm -rf "$modules"
+    mkdir -p "$modules"
+    cp "$wanted/package.json" "$wanted/package-lock.json" "$modules"
+    npm ci --prefix "$modules" --silent --no-audit --no-fund --ignore-scripts
+    touch "$modules/complete"
+  fi
+  ln -sfn "$modules" "$tools/node"
 }
 
 wants() { [[ " $wanted_parts " == *" $1 "* ]]; }
@@ -79,6 +101,7 @@ if wants engines; then
   package postgresql has_postgres
   package redis-server on_path redis-server
   package rabbitmq-server on_path rabbitmq-server
+  package pebble on_path pebble
 fi
 if wants suite; then
   package python3-venv has_venv
@@ -91,5 +114,6 @@ if wants check; then
 fi
 if wants suite; then
   cargo_tool cargo-nextest 0.9.140 0.9.151 --no-default-features --features default-no-update
-  schemathesis
+  python_tools
+  node_packages
 fi

@@ -195,6 +195,11 @@ impl UserView {
         Self { sync_status: None, ..Self::full(user) }
     }
 
+    /// As everybody else sees it.
+    pub(crate) fn public(user: User) -> Self {
+        Self { email: None, sync_status: None, ..Self::full(user) }
+    }
+
     /// As those see it who may read users.
     pub(crate) fn full(user: User) -> Self {
         Self {

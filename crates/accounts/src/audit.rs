@@ -1,7 +1,7 @@
 //! The audit log: what matters to security is written in the transaction in which it happens.
 
 use serde_json::Value;
-use stoa_kernel::{Cursor, CursorValue, Page, PageRequest, page::DEEPEST_ENTRY};
+use stoa_kernel::{Cursor, CursorValue, Page, PageRequest, SortOrder, page::DEEPEST_ENTRY};
 use stoa_platform::{
     Occasion,
     database::{DatabaseError, Tx},
@@ -15,7 +15,12 @@ use crate::{
 };
 
 /// The ordering that cursors of this list belong to.
-pub(crate) const ORDER: &str = "at:desc";
+pub(crate) const fn order_name(order: SortOrder) -> &'static str {
+    match order {
+        SortOrder::Asc => "at:asc",
+        SortOrder::Desc => "at:desc",
+    }
+}
 
 /// The types of entries.
 pub(crate) mod kind {
@@ -29,11 +34,18 @@ pub(crate) mod kind {
     pub(crate) const TOKEN_REUSED: &str = "auth.token_reused";
     pub(crate) const PASSWORD_CHANGED: &str = "auth.password_changed";
     pub(crate) const PASSWORD_REFUSED: &str = "auth.password_change_failed";
+    pub(crate) const PASSWORD_RESET_ASKED: &str = "auth.password_reset_asked";
+    pub(crate) const SESSION_ENDED: &str = "auth.session_ended";
     pub(crate) const EMAIL_VERIFIED: &str = "auth.email_verified";
+    pub(crate) const USER_UPDATED: &str = "user.updated";
+    pub(crate) const USER_DELETED: &str = "user.deleted";
     pub(crate) const ROLE_CHANGED: &str = "user.role_changed";
     pub(crate) const ROLE_CREATED: &str = "role.created";
     pub(crate) const ROLE_UPDATED: &str = "role.updated";
     pub(crate) const ROLE_DELETED: &str = "role.deleted";
+    pub(crate) const SIGNING_KEY_CREATED: &str = "signing-key.created";
+    pub(crate) const API_KEY_CREATED: &str = "api-key.created";
+    pub(crate) const API_KEY_DELETED: &str = "api-key.deleted";
 }
 
 /// Something to be written down: what, and about whom or what.
@@ -78,13 +90,13 @@ impl<'n> Note<'n> {
 }
 
 impl Accounts {
-    /// A page of the audit log, newest first.
+    /// A page of the audit log, by time.
     pub(crate) async fn audit_log(
         &self,
         wanted: Wanted,
         page: PageRequest,
     ) -> Result<Page<Entry>, AccountError> {
-        let limit = page.limit;
+        let (limit, order) = (page.limit, wanted.order);
         let (rows, total) = self
             .database()
             .read(move |c| {
@@ -95,7 +107,7 @@ impl Accounts {
             })
             .await?;
         Ok(Page::from_rows(rows, limit, total, |entry| Cursor {
-            order: ORDER.into(),
+            order: order_name(order).into(),
             value: CursorValue::Number(entry.at.as_micros()),
             id: entry.id.uuid(),
         }))

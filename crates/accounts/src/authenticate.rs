@@ -1,6 +1,6 @@
 //! Who a credential belongs to: the question of every request, so the way is short.
 
-use std::{pin::Pin, sync::Arc};
+use std::{net::IpAddr, pin::Pin, sync::Arc};
 
 use sha2::{Digest, Sha256};
 use stoa_http::{Authenticator, Credentials};
@@ -45,7 +45,7 @@ pub(crate) fn machine_keys(keys: &[String]) -> Vec<MachineKey> {
 impl Accounts {
     async fn by_token(&self, token: &str) -> Result<Actor, Refusal> {
         let now = self.clock().now();
-        let bearer = self.tokens().verify(token, now)?;
+        let bearer = self.verify_token(token, now).await?;
         let session = self.live_session(bearer.sid, now).await?;
         let session = session
             .ok_or_else(|| unauthenticated("SESSION_ENDED", "The session has ended; sign in again."))?;
@@ -70,8 +70,8 @@ impl Accounts {
         Ok(found)
     }
 
-    /// Every key is compared, each in constant time, so that the time tells nothing of them.
-    fn by_key(&self, key: &str) -> Result<Actor, Refusal> {
+    /// Every key of the configuration is compared, each in constant time, so that the time tells nothing of them.
+    async fn by_key(&self, key: &str, client: IpAddr) -> Result<Actor, Refusal> {
         let given: [u8; 32] = Sha256::digest(key).into();
         let mut found = None;
         for known in self.machine_keys() {
@@ -79,8 +79,10 @@ impl Accounts {
                 found = Some(&known.machine);
             }
         }
-        let machine = found.ok_or_else(|| unauthenticated("INVALID_API_KEY", "The API key is not valid."))?;
-        Ok(Actor::Machine(machine.clone()))
+        match found {
+            Some(machine) => Ok(Actor::Machine(machine.clone())),
+            None => self.by_api_key(key, client).await,
+        }
     }
 }
 
@@ -88,11 +90,12 @@ impl Authenticator for Accounts {
     fn authenticate<'r>(
         &'r self,
         credentials: Credentials<'r>,
+        client: IpAddr,
     ) -> Pin<Box<dyn Future<Output = Result<Actor, Refusal>> + Send + 'r>> {
         Box::pin(async move {
             match credentials {
                 Credentials::Bearer(token) => self.by_token(token).await,
-                Credentials::ApiKey(key) => self.by_key(key),
+                Credentials::ApiKey(key) => self.by_key(key, client).await,
             }
         })
     }

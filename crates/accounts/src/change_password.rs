@@ -11,7 +11,7 @@ use crate::{
     client::Client,
     error::AccountError,
     login::{lock, refuse_locked},
-    store::{failures, sessions, users},
+    store::{failures, resets, sessions, users},
 };
 
 impl Accounts {
@@ -38,7 +38,7 @@ impl Accounts {
             })
             .await?;
         if !self.passwords().verify(current, Some(checked.clone())).await? {
-            self.note_refused_change(occasion, client, person, counted_as).await?;
+            self.note_refused_change(occasion, client, counted_as).await?;
             return Err(AccountError::WrongPassword);
         }
         let new = self.passwords().hash(new).await?;
@@ -50,6 +50,7 @@ impl Accounts {
                 let user = user.ok_or(AccountError::WrongPassword)?;
                 accounts.end_sessions(tx, person.user, Some(person.session), occasion.at)?;
                 sessions::forget_tokens(tx, person.session)?;
+                resets::end(tx, person.user, occasion.at)?;
                 events::append(tx, &occasion, &PasswordChanged { user_id: person.user })?;
                 let mail = SendMail::new(&user.email, "password_changed", json!({"name": user.name}));
                 jobs::enqueue(tx, &occasion, &mail)?;
@@ -64,15 +65,13 @@ impl Accounts {
         &self,
         occasion: Occasion,
         client: Client,
-        person: SignedIn,
         counted_as: String,
     ) -> Result<(), AccountError> {
         self.database()
             .write(move |tx| {
                 Note::new(kind::PASSWORD_REFUSED, &counted_as).from(&client).write(tx, &occasion)?;
                 if failures::note(tx, &counted_as, occasion.at)? {
-                    let owner = users::find(tx, person.user)?;
-                    lock(tx, &occasion, &client, &counted_as, owner.as_ref())?;
+                    lock(tx, &occasion, &client, &counted_as)?;
                 }
                 Ok(())
             })

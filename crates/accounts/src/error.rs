@@ -40,9 +40,15 @@ pub enum AccountError {
     /// Spent before; the session is ended.
     #[error("the refresh token was used before")]
     RefreshTokenReused,
-    /// Never given out, used, or out of date.
-    #[error("the verification token is not valid")]
-    InvalidVerificationToken,
+    /// Never mailed, used, ended, or out of date.
+    #[error("the token of a mailed link is not valid")]
+    InvalidMailedToken,
+    /// There is nothing left to prove.
+    #[error("the address is verified already")]
+    AlreadyVerified,
+    /// No live session of the user's own.
+    #[error("no such session")]
+    UnknownSession,
     /// No such user.
     #[error("no such user")]
     UnknownUser,
@@ -67,6 +73,15 @@ pub enum AccountError {
     /// Without it nobody could administer any more.
     #[error("the last admin must stay one")]
     LastAdmin,
+    /// No such API key.
+    #[error("no such API key")]
+    UnknownApiKey,
+    /// A key's scope that no role speaks of.
+    #[error("no role speaks of {0}")]
+    UnknownScope(String),
+    /// A key was to do more than its maker may.
+    #[error("the maker does not have {}", .0.join(", "))]
+    BeyondOwnScopes(Vec<String>),
     /// The giver has less than the role.
     #[error("the role allows more than its giver may")]
     BeyondOwnPermissions,
@@ -87,6 +102,9 @@ pub enum AccountError {
     /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Hashing(#[source] argon2::password_hash::Error),
+    /// No key to sign with could be made.
+    #[error("no signing key could be made")]
+    SigningKey,
     /// A token could not be signed.
     #[error("a token could not be signed")]
     Signing(#[source] jsonwebtoken::errors::Error),
@@ -130,9 +148,13 @@ impl From<AccountError> for Refusal {
                 "REFRESH_TOKEN_REUSED",
                 "The refresh token was used before. The session is ended; sign in again.",
             ),
-            E::InvalidVerificationToken => {
+            E::InvalidMailedToken => {
                 Self::malformed("INVALID_TOKEN", "The link is not valid, was used before, or is too old.")
             }
+            E::AlreadyVerified => {
+                Self::conflict("EMAIL_ALREADY_VERIFIED", "The e-mail address is verified already.")
+            }
+            E::UnknownSession => Self::not_found("SESSION_NOT_FOUND", "There is no such session of yours."),
             E::UnknownUser => Self::not_found("USER_NOT_FOUND", "There is no such user."),
             E::UnknownRole => Self::not_found("ROLE_NOT_FOUND", "There is no such role."),
             E::NoSuchRole => invalid("role", Flaw::new("UNKNOWN_ROLE", "There is no role of this name.")),
@@ -143,11 +165,19 @@ impl From<AccountError> for Refusal {
                 "ADMIN_KEEPS_ROLES",
                 "The role admin must keep `*` on `role`, or nobody could mend it.",
             ),
-            E::LastAdmin => Self::conflict("LAST_ADMIN", "The last admin cannot be given another role."),
+            E::LastAdmin => {
+                Self::conflict("LAST_ADMIN", "The last admin cannot be deleted or given another role.")
+            }
             E::BeyondOwnPermissions => Self::forbidden(),
+            E::UnknownApiKey => Self::not_found("API_KEY_NOT_FOUND", "There is no such API key."),
+            E::UnknownScope(scope) => {
+                let message = format!("There is no permission `{scope}`.");
+                Self::invalid(vec![FieldError::new("scopes", "UNKNOWN", message)])
+            }
+            E::BeyondOwnScopes(scopes) => Self::forbidden().with_fact("scopes", scopes),
             E::Invalid { field, flaw } => invalid(field, flaw),
             E::Busy | E::Stopped => Self::unavailable(error),
-            E::Hashing(_) | E::Signing(_) => Self::internal(error),
+            E::Hashing(_) | E::SigningKey | E::Signing(_) => Self::internal(error),
             E::Database(error) => error.into(),
         }
     }

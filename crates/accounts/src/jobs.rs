@@ -9,7 +9,7 @@ use stoa_platform::{
 
 use crate::{
     Accounts,
-    store::{failures, sessions, verifications},
+    store::{failures, resets, sessions, signing_keys, verifications},
 };
 
 /// How many rows one transaction deletes at most, so that no other waits long.
@@ -17,7 +17,7 @@ const SLICE: u32 = 500;
 /// At the start of each hour.
 const HOURLY: &str = "0 * * * *";
 
-/// Deletes what is out of date: tokens, sessions, proofs of addresses, forgotten failures.
+/// Deletes what is out of date: tokens, sessions, mailed links, forgotten failures, signing keys.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CleanupExpiredTokens {}
 
@@ -32,11 +32,13 @@ impl Job for CleanupExpiredTokens {
 
 type Delete = fn(&mut Tx<'_>, Timestamp, u32) -> Result<u64, DatabaseError>;
 
-const DELETIONS: [Delete; 4] = [
+const DELETIONS: [Delete; 6] = [
     sessions::delete_expired_tokens,
     sessions::delete_ended,
     verifications::delete_expired,
+    resets::delete_expired,
     failures::delete_forgotten,
+    signing_keys::delete_retired,
 ];
 
 impl Accounts {

@@ -5,26 +5,40 @@
 //! jobs and tables to the server as a [`Module`].
 
 mod account;
+mod api_keys;
 mod audit;
 mod authenticate;
 mod brief_cache;
 mod change_password;
 mod client;
+mod devices;
 mod error;
+mod forgot_password;
+mod holders;
 mod jobs;
 mod lockout;
 mod login;
 mod logout;
+mod mail_lockout;
+mod mailed_link;
+mod manage_users;
 mod open_session;
 mod password;
+mod people;
 mod presence;
 mod profile;
 mod refresh;
 mod register;
+mod reset_password;
 mod roles;
 mod routes;
+mod search_users;
 mod settings;
+mod signing_keys;
+mod status;
 mod store;
+mod sync_client;
+mod sync_users;
 mod templates;
 mod tokens;
 mod v0;
@@ -37,27 +51,46 @@ use stoa_kernel::{Actor, Clock, Permissions, Random, SessionId};
 use stoa_platform::{
     Occasion, Platform,
     database::{Database, Migration},
+    mail::Mailer,
 };
 
 pub use self::{
     account::{EmailAddress, Username},
     error::AccountError,
     password::{HashedPassword, PasswordCost, PasswordPolicy},
-    settings::{AccountsSettings, SettingsError},
+    settings::{AccountsSettings, JwtAlgorithm, SHORTEST_KEY_ROTATION, SettingsError, SyncSettings},
+    status::PresenceStatus,
     templates::TEMPLATES,
 };
 use self::{
-    authenticate::MachineKey, brief_cache::BriefCache, password::Passwords, store::sessions::LiveSession,
-    tokens::AccessTokens,
+    api_keys::{KeyInUse, LastUses},
+    authenticate::MachineKey,
+    brief_cache::BriefCache,
+    password::Passwords,
+    signing_keys::{Seal, SigningKeys},
+    store::sessions::LiveSession,
+    sync_client::SyncClient,
+    tokens::{AccessTokens, SecretHash},
 };
 
 /// The tables of this domain.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration::shared(10, "accounts", include_str!("../../../migrations/0010_accounts.sql"))];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration::shared(10, "accounts", include_str!("../../../migrations/0010_accounts.sql")),
+    Migration::shared(11, "account_care", include_str!("../../../migrations/0011_account_care.sql")),
+    Migration::split(
+        12,
+        "user_words",
+        include_str!("../../../migrations/0012_user_words.sqlite.sql"),
+        include_str!("../../../migrations/0012_user_words.postgres.sql"),
+    ),
+    Migration::shared(13, "api_keys", include_str!("../../../migrations/0013_api_keys.sql")),
+    Migration::shared(14, "signing_keys", include_str!("../../../migrations/0014_signing_keys.sql")),
+];
 
-/// How many sessions and roles are remembered between requests at most.
+/// How many sessions, roles and API keys are remembered between requests at most.
 const MOST_SESSIONS: u64 = 100_000;
 const MOST_ROLES: u64 = 1_000;
+const MOST_API_KEYS: u64 = 10_000;
 
 /// The accounts of one node; clones share everything.
 #[derive(Clone)]
@@ -67,12 +100,17 @@ struct Room {
     database: Database,
     clock: Clock,
     random: Random,
+    mailer: Arc<Mailer>,
+    sync: Option<SyncClient>,
     settings: AccountsSettings,
     tokens: AccessTokens,
+    signing_keys: SigningKeys,
     passwords: Passwords,
     machine_keys: Vec<MachineKey>,
     sessions: BriefCache<SessionId, Option<LiveSession>>,
     roles: BriefCache<Arc<str>, Arc<Permissions>>,
+    api_keys: BriefCache<SecretHash, Arc<KeyInUse>>,
+    last_uses: LastUses,
 }
 
 impl Accounts {
@@ -82,11 +120,18 @@ impl Accounts {
         Ok(Self(Arc::new(Room {
             database: platform.database.clone(),
             clock: platform.clock.clone(),
+            mailer: Arc::clone(&platform.mailer),
+            sync: settings.sync.as_ref().map(SyncClient::new).transpose()?,
             tokens: AccessTokens::new(&settings.jwt_secret, &settings.issuer)?,
+            signing_keys: SigningKeys::sealed_by(
+                Seal::of(&settings.jwt_secret).map_err(|_| SettingsError::Seal)?,
+            ),
             passwords: Passwords::start(settings.password_cost, settings.hashing_threads, random.clone())?,
             machine_keys: authenticate::machine_keys(&settings.machine_keys),
             sessions: BriefCache::new(MOST_SESSIONS),
             roles: BriefCache::new(MOST_ROLES),
+            api_keys: BriefCache::new(MOST_API_KEYS),
+            last_uses: LastUses::default(),
             random,
             settings,
         })))
@@ -94,13 +139,24 @@ impl Accounts {
 
     /// Everything accounts serves, hears and does.
     pub fn module(&self) -> Module {
+        let (sync_handler, sync_schedule) = self.sync_job().unzip();
+        let handlers = [
+            self.cleanup_handler(),
+            self.rotation_handler(),
+            self.password_reset_handler(),
+            self.verification_handler(),
+            self.lockout_handler(),
+        ];
         Module {
             name: "accounts",
             migrations: MIGRATIONS.to_vec(),
             routes: routes::all(self.clone()),
             v0_routes: v0::routes(self.clone()),
-            job_handlers: vec![self.cleanup_handler()],
-            schedules: vec![Self::cleanup_schedule()],
+            job_handlers: handlers.into_iter().chain(sync_handler).collect(),
+            schedules: [Self::cleanup_schedule(), Self::rotation_schedule()]
+                .into_iter()
+                .chain(sync_schedule)
+                .collect(),
             ..Module::default()
         }
     }
@@ -117,12 +173,24 @@ impl Accounts {
         &self.0.random
     }
 
+    fn mailer(&self) -> &Mailer {
+        &self.0.mailer
+    }
+
+    fn sync_client(&self) -> Option<&SyncClient> {
+        self.0.sync.as_ref()
+    }
+
     fn settings(&self) -> &AccountsSettings {
         &self.0.settings
     }
 
     fn tokens(&self) -> &AccessTokens {
         &self.0.tokens
+    }
+
+    fn signing_keys(&self) -> &SigningKeys {
+        &self.0.signing_keys
     }
 
     fn passwords(&self) -> &Passwords {
@@ -141,14 +209,17 @@ impl Accounts {
         &self.0.roles
     }
 
+    fn api_keys(&self) -> &BriefCache<SecretHash, Arc<KeyInUse>> {
+        &self.0.api_keys
+    }
+
+    fn last_uses(&self) -> &LastUses {
+        &self.0.last_uses
+    }
+
     /// Now, by `actor`.
     fn occasion(&self, actor: &Actor) -> Occasion {
         Occasion::new(self.clock(), self.random(), actor)
-    }
-
-    /// A link for mails, with a token that proves who follows it.
-    fn link(&self, page: &str, token: &str) -> String {
-        format!("{}/{page}?token={token}", self.settings().issuer.trim_end_matches('/'))
     }
 }
 

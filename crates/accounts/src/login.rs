@@ -9,7 +9,6 @@ use stoa_platform::{
     Occasion,
     database::{DatabaseError, Tx},
     events, jobs,
-    mail::SendMail,
 };
 
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
     client::Client,
     error::AccountError,
     lockout::LOCKED_FOR,
+    mail_lockout::MailLockout,
     open_session::{SessionKind, SignedInUser},
     password::HashedPassword,
     store::{failures, users},
@@ -93,7 +93,7 @@ impl Accounts {
                 Ok::<_, AccountError>(user)
             })
             .await?;
-        self.opened(user, opening.id, &opening, now)
+        self.opened(user, opening.id, &opening, now).await
     }
 
     async fn note_failed_login(
@@ -109,8 +109,7 @@ impl Accounts {
                 events::append(tx, &occasion, &event)?;
                 Note::new(kind::LOGIN_FAILED, &identifier).from(&client).write(tx, &occasion)?;
                 if failures::note(tx, &identifier, occasion.at)? {
-                    let owner = users::find_by_identifier(tx, &identifier)?;
-                    lock(tx, &occasion, &client, &identifier, owner.as_ref())?;
+                    lock(tx, &occasion, &client, &identifier)?;
                 }
                 Ok(())
             })
@@ -145,13 +144,12 @@ pub(crate) fn refuse_locked(until: Option<Timestamp>, now: Timestamp) -> Result<
     }
 }
 
-/// Makes it known that an identifier is locked, by mail too when it is somebody's.
+/// Makes it known that an identifier is locked, by mail too when it is somebody's: the job finds out.
 pub(crate) fn lock(
     tx: &mut Tx<'_>,
     occasion: &Occasion,
     client: &Client,
     identifier: &str,
-    owner: Option<&User>,
 ) -> Result<(), DatabaseError> {
     events::append(tx, occasion, &AccountLocked { identifier: identifier.to_owned() })?;
     let until = occasion.at + LOCKED_FOR;
@@ -159,10 +157,6 @@ pub(crate) fn lock(
         .from(client)
         .with(json!({"until": until}))
         .write(tx, occasion)?;
-    if let Some(owner) = owner {
-        let minutes = LOCKED_FOR.as_secs() / 60;
-        let context = json!({"name": owner.name, "minutes": minutes, "address": client.address});
-        jobs::enqueue(tx, occasion, &SendMail::new(&owner.email, "account_locked", context))?;
-    }
-    Ok(())
+    let mail = MailLockout { identifier: identifier.to_owned(), address: client.address.clone() };
+    jobs::enqueue(tx, occasion, &mail).map(drop)
 }

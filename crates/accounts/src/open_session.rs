@@ -106,7 +106,7 @@ impl Accounts {
     }
 
     /// What the client is given for a session that was opened.
-    pub(crate) fn opened(
+    pub(crate) async fn opened(
         &self,
         user: User,
         session: SessionId,
@@ -114,7 +114,7 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<SignedInUser, AccountError> {
         Ok(SignedInUser {
-            access_token: self.tokens().sign(&user, session, now, opening.access_ttl)?,
+            access_token: self.sign_token(&user, session, now, opening.access_ttl).await?,
             refresh_token: opening.refresh.as_ref().map(|secret| secret.token.clone()),
             expires_in: opening.access_ttl,
             user,

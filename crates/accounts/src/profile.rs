@@ -3,7 +3,8 @@
 use serde_json::json;
 use stoa_contracts::accounts::UserUpdated;
 use stoa_kernel::{
-    Actor, Cursor, CursorValue, Fields, Page, PageRequest, Refusal, Timestamp, UserId, page::DEEPEST_ENTRY,
+    Actor, Cursor, CursorValue, Fields, Page, PageRequest, Refusal, SortOrder, Timestamp, UserId,
+    page::DEEPEST_ENTRY,
 };
 use stoa_platform::{
     Occasion,
@@ -17,6 +18,7 @@ use crate::{
     audit::{Note, kind},
     client::Client,
     error::AccountError,
+    manage_users::{require_an_admin, require_cover},
     store::{
         roles,
         users::{self, Wanted},
@@ -24,7 +26,12 @@ use crate::{
 };
 
 /// The ordering that cursors of the list of users belong to.
-pub(crate) const ORDER: &str = "createdAt:desc";
+pub(crate) const fn order_name(order: SortOrder) -> &'static str {
+    match order {
+        SortOrder::Asc => "createdAt:asc",
+        SortOrder::Desc => "createdAt:desc",
+    }
+}
 
 /// What somebody changes of their profile.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -51,6 +58,17 @@ impl Accounts {
         found.ok_or(AccountError::UnknownUser)
     }
 
+    /// As [`Accounts::user`], with whether they are here, as others see it.
+    pub(crate) async fn user_seen(&self, id: UserId) -> Result<User, AccountError> {
+        let accounts = self.clone();
+        let found = self.database().get(move |c| {
+            let mut found = users::find(c, id)?;
+            accounts.show_presence(c, found.iter_mut())?;
+            Ok::<_, AccountError>(found)
+        });
+        found.await?.ok_or(AccountError::UnknownUser)
+    }
+
     /// Changes somebody's own profile.
     pub(crate) async fn update_profile(
         &self,
@@ -69,17 +87,18 @@ impl Accounts {
             .await
     }
 
-    /// A page of all users, newest first.
+    /// A page of all users, by age.
     pub(crate) async fn list_users(
         &self,
         wanted: Wanted,
         page: PageRequest,
     ) -> Result<Page<User>, AccountError> {
-        let limit = page.limit;
+        let (accounts, limit, order) = (self.clone(), page.limit, wanted.order);
         let (rows, total) = self
             .database()
             .read(move |c| {
-                let rows = users::list(c, &wanted)?;
+                let mut rows = users::list(c, &wanted)?;
+                accounts.show_presence(c, rows.iter_mut())?;
                 let role = wanted.role.as_deref();
                 let total =
                     if page.wants_total() { Some(users::count(c, role, DEEPEST_ENTRY)?) } else { None };
@@ -87,7 +106,7 @@ impl Accounts {
             })
             .await?;
         Ok(Page::from_rows(rows, limit, total, |user| Cursor {
-            order: ORDER.into(),
+            order: order_name(order).into(),
             value: CursorValue::Number(user.created_at.as_micros()),
             id: user.id.uuid(),
         }))
@@ -110,17 +129,11 @@ impl Accounts {
                 roles::lock(tx, ADMIN_ROLE)?;
                 let wanted = roles::find(tx, &role)?.ok_or(AccountError::NoSuchRole)?;
                 let old = users::find(tx, user)?.ok_or(AccountError::UnknownUser)?;
-                let taken = roles::permissions(tx, &old.role)?;
-                let mut touched = wanted.permissions.iter().chain(&taken);
-                let covers = touched.all(|one| actor.may(&one.resource, &one.action));
-                if !covers && !actor.may("role", "update") {
-                    return Err(AccountError::BeyondOwnPermissions);
-                }
-                let changed = set_role(tx, user, &role, occasion.at)?;
-                if old.role == ADMIN_ROLE && users::count_in_role(tx, ADMIN_ROLE)? == 0 {
-                    return Err(AccountError::LastAdmin);
-                }
+                require_cover(tx, &actor, &[&wanted.name, &old.role])?;
+                let mut changed = set_role(tx, user, &role, occasion.at)?;
+                require_an_admin(tx, &old.role)?;
                 accounts.end_sessions(tx, user, None, occasion.at)?;
+                accounts.show_presence(tx, std::iter::once(&mut changed))?;
                 events::append(tx, &occasion, &UserUpdated { user_id: user })?;
                 let note = Note::new(kind::ROLE_CHANGED, format!("user:{user}")).from(&client);
                 note.with(json!({"from": old.role, "to": role})).write(tx, &occasion)?;

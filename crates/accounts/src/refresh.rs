@@ -68,7 +68,7 @@ impl Accounts {
             })
             .await?;
         match refreshed {
-            Refreshed::Renewed(user, session) => self.opened(*user, session, &opening, now),
+            Refreshed::Renewed(user, session) => self.opened(*user, session, &opening, now).await,
             Refreshed::Reused => Err(AccountError::RefreshTokenReused),
         }
     }

@@ -1,6 +1,6 @@
 //! Registering, and making users behind the surface.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde_json::json;
 use stoa_contracts::accounts::{UserCreated, UserRegistered};
@@ -20,15 +20,10 @@ use crate::{
     error::AccountError,
     open_session::{SessionKind, SignedInUser},
     password::HashedPassword,
-    store::{
-        users::{self, NewRow},
-        verifications,
-    },
-    tokens::Secret,
+    store::users::{self, NewRow},
+    verify_email::ask_for_proof,
 };
 
-/// How long the link in the mail is good for.
-const VERIFICATION_TTL: Duration = Duration::from_hours(72);
 /// How many names are tried for one who brought none.
 const NAME_ATTEMPTS: u32 = 12;
 
@@ -76,11 +71,11 @@ impl Identity {
 
 /// A user to be made.
 #[derive(Clone, Debug)]
-struct NewUser {
-    identity: Identity,
-    password: HashedPassword,
-    role: String,
-    verified: bool,
+pub(crate) struct NewUser {
+    pub(crate) identity: Identity,
+    pub(crate) password: HashedPassword,
+    pub(crate) role: String,
+    pub(crate) verified: bool,
 }
 
 impl NewUser {
@@ -140,8 +135,6 @@ impl Accounts {
         let id: UserId = occasion.id();
         let occasion = Occasion { actor: format!("user:{id}"), ..occasion };
         let opening = Arc::new(self.opening(session, &occasion));
-        let proof = Arc::new(Secret::new(&occasion.random));
-        let link = self.link("verify-email", &proof.token);
         let now = occasion.at;
         let opens = Arc::clone(&opening);
         let user = self
@@ -149,15 +142,13 @@ impl Accounts {
             .write(move |tx| {
                 let user = new.insert(tx, id, &occasion)?;
                 opens.open(tx, id, &client, &occasion)?;
-                let folded = new.identity.email.folded();
-                verifications::insert(tx, &proof.hash, id, folded, occasion.at + VERIFICATION_TTL)?;
-                announce_registration(tx, &occasion, &user, &link)?;
+                announce_registration(tx, &occasion, &user)?;
                 Note::new(kind::REGISTERED, &occasion.actor).from(&client).write(tx, &occasion)?;
                 Ok::<_, AccountError>(user)
             })
             .await?;
         tracing::info!(user.id = %user.id, "registered");
-        self.opened(user, opening.id, &opening, now)
+        self.opened(user, opening.id, &opening, now).await
     }
 
     /// Makes a user of any role behind the surface, whose address counts as verified. The password must meet the
@@ -173,8 +164,8 @@ impl Accounts {
         let occasion = Occasion::system(self.clock(), self.random(), "command");
         let new = NewUser { identity, password, role: role.to_owned(), verified: true };
         let id = occasion.id();
-        let made = self.database().write(move |tx| create(tx, &occasion, &new, id)).await;
-        Ok(made?)
+        let made = self.database().write(move |tx| create(tx, &occasion, None, &new, id)).await;
+        Ok(made.map(|user| user.id)?)
     }
 
     /// The hash of a password, for [`Accounts::insert_user`].
@@ -196,35 +187,39 @@ impl Accounts {
             return Err(fields.into_refusal());
         };
         let new = NewUser { identity, password: password.clone(), role: role.to_owned(), verified: true };
-        Ok(create(tx, occasion, &new, occasion.id())?)
+        Ok(create(tx, occasion, None, &new, occasion.id()).map(|user| user.id)?)
     }
 }
 
-fn create(tx: &mut Tx<'_>, occasion: &Occasion, new: &NewUser, id: UserId) -> Result<UserId, AccountError> {
+/// Makes a user in this transaction for somebody else.
+pub(crate) fn create(
+    tx: &mut Tx<'_>,
+    occasion: &Occasion,
+    client: Option<&Client>,
+    new: &NewUser,
+    id: UserId,
+) -> Result<User, AccountError> {
     let user = match new.insert(tx, id, occasion) {
         Err(AccountError::Database(DatabaseError::ForeignKey)) => return Err(AccountError::NoSuchRole),
         inserted => inserted?,
     };
-    events::append(tx, occasion, &UserCreated { user_id: id, email: user.email })?;
-    let note = Note::new(kind::USER_CREATED, format!("user:{id}"));
-    note.with(json!({"role": user.role})).write(tx, occasion)?;
-    Ok(id)
+    events::append(tx, occasion, &UserCreated { user_id: id, email: user.email.clone() })?;
+    let note = Note::new(kind::USER_CREATED, format!("user:{id}")).with(json!({"role": user.role}));
+    let note = match client {
+        Some(client) => note.from(client),
+        None => note,
+    };
+    note.write(tx, occasion)?;
+    Ok(user)
 }
 
-fn announce_registration(
-    tx: &mut Tx<'_>,
-    occasion: &Occasion,
-    user: &User,
-    link: &str,
-) -> Result<(), DatabaseError> {
+fn announce_registration(tx: &mut Tx<'_>, occasion: &Occasion, user: &User) -> Result<(), DatabaseError> {
     let registered = UserRegistered { user_id: user.id, email: user.email.clone(), name: user.name.clone() };
     events::append(tx, occasion, &registered)?;
     events::append(tx, occasion, &UserCreated { user_id: user.id, email: user.email.clone() })?;
     let welcome = SendMail::new(&user.email, "welcome", json!({"name": user.name}));
     jobs::enqueue(tx, occasion, &welcome)?;
-    let verify = SendMail::new(&user.email, "verify_email", json!({"name": user.name, "link": link}));
-    jobs::enqueue(tx, occasion, &verify)?;
-    Ok(())
+    ask_for_proof(tx, occasion, user.id)
 }
 
 #[cfg(test)]

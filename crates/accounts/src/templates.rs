@@ -7,6 +7,7 @@ pub const TEMPLATES: &[Template] = &[
     mail_template!("welcome", "Welcome, {{ name }}"),
     mail_template!("verify_email", "Please confirm your e-mail address"),
     mail_template!("account_locked", "Your account is locked for {{ minutes }} minutes"),
+    mail_template!("password_reset", "Set a new password"),
     mail_template!("password_changed", "Your password was changed"),
 ];
 
@@ -27,6 +28,11 @@ mod tests {
             ("welcome", json!({"name": name}), ""),
             ("verify_email", json!({"name": name, "link": "https://shop.example/v?token=t0k"}), "token=t0k"),
             ("account_locked", json!({"name": name, "minutes": 15, "address": "203.0.113.7"}), "203.0.113.7"),
+            (
+                "password_reset",
+                json!({"name": name, "link": "https://shop.example/r?token=t0k", "minutes": 60}),
+                "token=t0k",
+            ),
             ("password_changed", json!({"name": name}), ""),
         ] {
             let context: Value = context;

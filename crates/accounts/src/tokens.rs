@@ -1,4 +1,5 @@
-//! Access tokens (JWT, HS256) and the opaque secrets of which only a hash is kept.
+//! Access tokens (JWT) and the opaque secrets of which only a hash is kept. A token is signed by the configured secret
+//! (HS256) or by a key of [`signing_keys`](crate::signing_keys) (`EdDSA`).
 
 use std::time::Duration;
 
@@ -16,17 +17,35 @@ const LEAST_SECRET: usize = 32;
 const MOST_GENUINE: u64 = 10_000;
 const GENUINE_FOR: Duration = Duration::from_mins(5);
 
-/// Signs access tokens and verifies them; the keys are made once.
+/// Signs access tokens and reads them; what the secret signs and verifies with is made once.
 ///
 /// Decoding takes 6 to 8 µs and every request brings a token, mostly one that was seen a moment ago. So whole tokens that
 /// were found genuine are remembered, which takes 0.4 µs. Only what never changes is: the time is asked each time.
 pub(crate) struct AccessTokens {
-    header: Header,
-    signing: EncodingKey,
+    secret: Signer,
     verifying: DecodingKey,
-    validation: Validation,
+    by_secret: Validation,
+    by_key: Validation,
     issuer: String,
     genuine: Cache<Box<str>, Bearer>,
+}
+
+/// What signs a token, and what its header says of that.
+pub(crate) struct Signer {
+    header: Header,
+    key: EncodingKey,
+}
+
+impl Signer {
+    pub(crate) const fn new(header: Header, key: EncodingKey) -> Self {
+        Self { header, key }
+    }
+
+    /// The name of the key, if it has one.
+    #[cfg(test)]
+    pub(crate) fn kid(&self) -> Option<&str> {
+        self.header.kid.as_deref()
+    }
 }
 
 #[derive(Serialize)]
@@ -49,30 +68,49 @@ pub(crate) struct Bearer {
     exp: i64,
 }
 
+impl Bearer {
+    /// Refuses a token that is out of date.
+    pub(crate) fn require_life(&self, now: Timestamp) -> Result<(), Refusal> {
+        if now.as_seconds() < self.exp {
+            return Ok(());
+        }
+        Err(unauthenticated("TOKEN_EXPIRED", "The access token has expired."))
+    }
+}
+
 impl AccessTokens {
     pub(crate) fn new(secret: &[u8], issuer: &str) -> Result<Self, SettingsError> {
         if secret.len() < LEAST_SECRET {
             return Err(SettingsError::ShortSecret(secret.len()));
         }
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[issuer]);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_required_spec_claims(&["iss", "aud", "sub"]);
-        // `exp` is held against our own clock below.
-        validation.validate_exp = false;
+        let validation = |algorithm| {
+            let mut validation = Validation::new(algorithm);
+            validation.set_issuer(&[issuer]);
+            validation.set_audience(&[AUDIENCE]);
+            validation.set_required_spec_claims(&["iss", "aud", "sub"]);
+            // `exp` is held against our own clock.
+            validation.validate_exp = false;
+            validation
+        };
         Ok(Self {
-            header: Header::new(Algorithm::HS256),
-            signing: EncodingKey::from_secret(secret),
+            secret: Signer::new(Header::new(Algorithm::HS256), EncodingKey::from_secret(secret)),
             verifying: DecodingKey::from_secret(secret),
-            validation,
+            by_secret: validation(Algorithm::HS256),
+            by_key: validation(Algorithm::EdDSA),
             issuer: issuer.to_owned(),
             genuine: Cache::builder().max_capacity(MOST_GENUINE).time_to_live(GENUINE_FOR).build(),
         })
     }
 
+    /// The configured secret, as what signs.
+    pub(crate) const fn secret(&self) -> &Signer {
+        &self.secret
+    }
+
     /// A token for a session of `user`.
     pub(crate) fn sign(
         &self,
+        signer: &Signer,
         user: &User,
         session: SessionId,
         now: Timestamp,
@@ -88,24 +126,26 @@ impl AccessTokens {
             iss: &self.issuer,
             aud: AUDIENCE,
         };
-        encode(&self.header, &claims, &self.signing).map_err(AccountError::Signing)
+        encode(&signer.header, &claims, &signer.key).map_err(AccountError::Signing)
     }
 
-    /// What a token says, if it is ours, unaltered and not out of date.
-    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Bearer, Refusal> {
-        let bearer = self.read(token)?;
-        if now.as_seconds() >= bearer.exp {
-            return Err(unauthenticated("TOKEN_EXPIRED", "The access token has expired."));
-        }
-        Ok(bearer)
+    /// What a token says that was found genuine a moment ago; it may be out of date.
+    pub(crate) fn known(&self, token: &str) -> Option<Bearer> {
+        self.genuine.get(token)
     }
 
-    /// What a token says, if it is ours and unaltered.
-    fn read(&self, token: &str) -> Result<Bearer, Refusal> {
-        if let Some(known) = self.genuine.get(token) {
-            return Ok(known);
-        }
-        let read = decode::<Bearer>(token, &self.verifying, &self.validation).map_err(|_| invalid_token())?;
+    /// What a token says, if the secret signed it; it may be out of date.
+    pub(crate) fn read_by_secret(&self, token: &str) -> Result<Bearer, Refusal> {
+        self.read(token, &self.verifying, &self.by_secret)
+    }
+
+    /// What a token says, if the private part of this key signed it; it may be out of date.
+    pub(crate) fn read_by_key(&self, token: &str, key: &DecodingKey) -> Result<Bearer, Refusal> {
+        self.read(token, key, &self.by_key)
+    }
+
+    fn read(&self, token: &str, key: &DecodingKey, validation: &Validation) -> Result<Bearer, Refusal> {
+        let read = decode::<Bearer>(token, key, validation).map_err(|_| invalid_token())?;
         self.genuine.insert(token.into(), read.claims);
         Ok(read.claims)
     }
@@ -145,6 +185,7 @@ pub(crate) fn hash_of(token: &str) -> SecretHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signing_keys::{KeptPair, Seal};
 
     const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
     const ISSUER: &str = "https://shop.example";
@@ -172,8 +213,14 @@ mod tests {
         }
     }
 
+    fn verified(tokens: &AccessTokens, token: &str, at: Timestamp) -> Result<Bearer, Refusal> {
+        let bearer = tokens.known(token).map_or_else(|| tokens.read_by_secret(token), Ok)?;
+        bearer.require_life(at)?;
+        Ok(bearer)
+    }
+
     fn code(token: &str, at: Timestamp) -> &'static str {
-        tokens().verify(token, at).err().map_or("accepted", |refusal| refusal.code)
+        verified(&tokens(), token, at).err().map_or("accepted", |refusal| refusal.code)
     }
 
     #[test]
@@ -181,8 +228,9 @@ mod tests {
         let random = Random::seeded(1);
         let user = crate::store::testing::user("bob", &random, now());
         let session = SessionId::new(now(), &random);
-        let token = tokens().sign(&user, session, now(), QUARTER).unwrap();
-        let bearer = tokens().verify(&token, now() + QUARTER - Duration::from_secs(1)).unwrap();
+        let tokens = tokens();
+        let token = tokens.sign(tokens.secret(), &user, session, now(), QUARTER).unwrap();
+        let bearer = verified(&tokens, &token, now() + QUARTER - Duration::from_secs(1)).unwrap();
         assert_eq!((bearer.sub, bearer.sid), (user.id, session));
         assert_eq!(code(&token, now() + QUARTER), "TOKEN_EXPIRED");
     }
@@ -192,13 +240,14 @@ mod tests {
         let random = Random::seeded(1);
         let user = crate::store::testing::user("bob", &random, now());
         let tokens = tokens();
-        let token = tokens.sign(&user, SessionId::new(now(), &random), now(), QUARTER).unwrap();
-        let first = tokens.verify(&token, now()).unwrap();
-        assert_eq!(tokens.verify(&token, now()).unwrap(), first);
-        assert_eq!(tokens.verify(&token, now() + QUARTER).unwrap_err().code, "TOKEN_EXPIRED");
+        let token =
+            tokens.sign(tokens.secret(), &user, SessionId::new(now(), &random), now(), QUARTER).unwrap();
+        let first = verified(&tokens, &token, now()).unwrap();
+        assert_eq!(verified(&tokens, &token, now()).unwrap(), first);
+        assert_eq!(verified(&tokens, &token, now() + QUARTER).unwrap_err().code, "TOKEN_EXPIRED");
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let altered = format!("{}.{signature}", signed.replacen("ey", "eY", 1));
-        assert_eq!(tokens.verify(&altered, now()).unwrap_err().code, "INVALID_TOKEN");
+        assert_eq!(verified(&tokens, &altered, now()).unwrap_err().code, "INVALID_TOKEN");
     }
 
     #[test]
@@ -241,6 +290,26 @@ mod tests {
         ] {
             assert_eq!(code(&forged, now()), "INVALID_TOKEN", "{forged}");
         }
+    }
+
+    #[test]
+    fn a_key_vouches_for_its_own_issuer_and_audience_and_for_no_other_algorithm() {
+        let (seal, random) = (Seal::of(SECRET).unwrap(), Random::system());
+        let pair = KeptPair::new(&seal, &random).unwrap();
+        let (signer, verifier) = (pair.signer(&seal).unwrap(), pair.verifier().unwrap());
+        let code = |token: &str| tokens().read_by_key(token, &verifier).err().map_or("accepted", |r| r.code);
+        let token = |header: &Header, iss, aud| encode(header, &claims(iss, aud), &signer.key).unwrap();
+        let good = token(&signer.header, ISSUER, AUDIENCE);
+        assert_eq!(code(&good), "accepted");
+        assert_eq!(code(&token(&signer.header, "https://elsewhere.example", AUDIENCE)), "INVALID_TOKEN");
+        assert_eq!(code(&token(&signer.header, ISSUER, "another-service")), "INVALID_TOKEN");
+        let by_secret = encode(
+            &Header::new(Algorithm::HS256),
+            &claims(ISSUER, AUDIENCE),
+            &EncodingKey::from_secret(SECRET),
+        );
+        assert_eq!(code(&by_secret.unwrap()), "INVALID_TOKEN");
+        assert_eq!(tokens().read_by_secret(&good).unwrap_err().code, "INVALID_TOKEN");
     }
 
     #[test]

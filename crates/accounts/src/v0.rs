@@ -85,7 +85,7 @@ async fn register(
 ) -> Outcome {
     let V0Register { username, email, password } = body;
     let body = RegisterBody { email, password, username: Some(username), name: None };
-    let (identity, password) = registration(&accounts, &context, body)?;
+    let (identity, password) = registration(&accounts, &context, body).await?;
     let occasion = accounts.occasion(&Actor::Guest);
     let signed_in = accounts.register(occasion, client, identity, password, SessionKind::OneToken).await?;
     Reply::created(&V0Answer::signed_in("User registered successfully", signed_in))
@@ -98,7 +98,7 @@ async fn login(
     Json(body): Json<V0Login>,
 ) -> Outcome {
     let body = LoginBody { email: Some(body.email), username: None, password: body.password };
-    let attempt = login_attempt(&context, body)?;
+    let attempt = login_attempt(&context, body).await?;
     let occasion = accounts.occasion(&Actor::Guest);
     let signed_in = accounts.login(occasion, client, attempt, SessionKind::OneToken).await?;
     Reply::ok(&V0Answer::signed_in("Login successful", signed_in))

@@ -4,10 +4,14 @@
 
 mod client;
 mod failure;
+mod import;
 mod measure;
 mod scenarios;
+mod search;
 mod server;
 mod shop;
+mod sign_in;
+mod talk;
 
 use clap::Parser;
 

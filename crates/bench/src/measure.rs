@@ -49,17 +49,27 @@ pub(crate) async fn drive(
     time: Duration,
     request: Vec<u8>,
 ) -> Result<Cost, Failure> {
-    let (request, stop, done) =
-        (Arc::new(request), Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let requests = std::iter::repeat_n(Arc::new(request), connections).collect();
+    drive_each(server, requests, time, 200).await
+}
+
+/// The same with a connection for each of these requests, all of which are to be answered with `status`.
+pub(crate) async fn drive_each(
+    server: &Server,
+    requests: Vec<Arc<Vec<u8>>>,
+    time: Duration,
+    status: u16,
+) -> Result<Cost, Failure> {
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut tasks = Vec::new();
-    for _ in 0..connections {
+    for request in requests {
         let mut connection = Connection::open(server.address).await?;
-        let (request, stop, done) = (Arc::clone(&request), Arc::clone(&stop), Arc::clone(&done));
+        let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
         tasks.push(tokio::spawn(async move {
             while !stop.load(Ordering::Relaxed) {
                 let answer = connection.send(&request).await?;
-                if answer.status != 200 {
-                    return answer.expect(200).map(drop);
+                if answer.status != status {
+                    return answer.expect(status).map(drop);
                 }
                 done.fetch_add(1, Ordering::Relaxed);
             }

@@ -6,9 +6,13 @@ use crate::{
     Arguments,
     client::{Connection, request},
     failure::Failure,
+    import::import,
     measure::{Cost, drive},
+    search::search,
     server::{Server, run as run_command},
-    shop::{Buyer, order_rounds, products},
+    shop::{Buyer, offers, order_rounds, products},
+    sign_in::sign_in,
+    talk::talk,
 };
 
 const CONNECTIONS: usize = 64;
@@ -19,7 +23,7 @@ const ROUNDS: usize = 40;
 pub(crate) struct Report(Vec<(String, String, String)>);
 
 impl Report {
-    fn add(&mut self, what: impl Into<String>, figure: impl fmt::Display, aim: &str) {
+    pub(crate) fn add(&mut self, what: impl Into<String>, figure: impl fmt::Display, aim: &str) {
         self.0.push((what.into(), figure.to_string(), aim.to_owned()));
     }
 }
@@ -43,17 +47,31 @@ pub(crate) async fn run(arguments: &Arguments, report: &mut Report) -> Result<()
             reads(arguments, &server, name, report).await?;
         }
     }
+    if wanted("watching") {
+        watching(arguments, data, report).await?;
+    }
     if wanted("start") {
         let server = Server::start(&arguments.binary, data, &[]).await?;
         report.add("time to ready, existing folder", format!("{:.0?}", server.time_to_ready), "≤ 100 ms");
         report.add("resident memory after start", format!("{:.1} MiB", server.memory()?), "≤ 40 MiB");
     }
+    if wanted("sign-in") {
+        let server = Server::start(&arguments.binary, data, &[]).await?;
+        sign_in(arguments, &server, report).await?;
+    }
+    if wanted("talk") {
+        let server = Server::start(&arguments.binary, data, &[]).await?;
+        talk(arguments, &server, report).await?;
+    }
     if wanted("orders") {
         let server = Server::start(&arguments.binary, data, &[]).await?;
         orders(&server, report).await?;
     }
-    if wanted("growth") {
+    if wanted("growth") || wanted("search") {
         growth(arguments, data, report).await?;
+    }
+    if wanted("import") {
+        import(arguments, report).await?;
     }
     Ok(())
 }
@@ -81,6 +99,30 @@ async fn reads(
     Ok(())
 }
 
+/// What limits and traces add to the cheapest request. The collector is one that is not there.
+async fn watching(arguments: &Arguments, data: &std::path::Path, report: &mut Report) -> Result<(), Failure> {
+    const LIMITS: [(&str, &str); 2] =
+        [("STOA_RATE_LIMITS", "on"), ("STOA_RATE_LIMIT_GENERAL", "1000000000/1s")];
+    const TRACES: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
+    let [on, wide] = LIMITS;
+    let none = ("OTEL_TRACES_SAMPLER_ARG", "0");
+    for (name, settings) in [
+        ("nothing", &[][..]),
+        ("limits", &[on, wide]),
+        ("limits, traces of none", &[on, wide, TRACES, none]),
+        ("limits, traces of all", &[on, wide, TRACES]),
+    ] {
+        let server = Server::start(&arguments.binary, data, settings).await?;
+        let id =
+            products(server.address).await?.into_iter().next().ok_or_else(|| Failure::new("no products"))?;
+        let product = request("GET", &format!("/api/products/{id}"), None, None);
+        let time = Duration::from_secs(arguments.seconds);
+        let cost = drive(&server, CONNECTIONS, time, product).await?;
+        report.add(format!("GET a product, cached, with {name}"), cost, "");
+    }
+    Ok(())
+}
+
 async fn orders(server: &Server, report: &mut Report) -> Result<(), Failure> {
     let mut buyers = Vec::new();
     for number in 1..=CONNECTIONS {
@@ -89,12 +131,15 @@ async fn orders(server: &Server, report: &mut Report) -> Result<(), Failure> {
     for count in [1, 16, CONNECTIONS] {
         let rest = buyers.split_off(count);
         let rounds = if count == 1 { ROUNDS * 4 } else { ROUNDS };
-        let (again, cost) = order_rounds(server, buyers, rounds).await?;
+        let (again, cost) = order_rounds(server, buyers, rounds, None).await?;
         buyers = again;
         buyers.extend(rest);
         let aim = if count == CONNECTIONS { "≥ 5,000/s" } else { "" };
         report.add(format!("orders of a cart of 3, {count} buyers"), cost, aim);
     }
+    let code = offers(server.address).await?;
+    let (_, cost) = order_rounds(server, buyers, ROUNDS, Some(code)).await?;
+    report.add(format!("the same with two offers, one by code, {CONNECTIONS} buyers"), cost, "");
     Ok(())
 }
 
@@ -104,8 +149,15 @@ async fn growth(arguments: &Arguments, small: &std::path::Path, report: &mut Rep
     let begun = std::time::Instant::now();
     run_command(&arguments.binary, large.path(), &["seed", "--products", &arguments.products.to_string()])?;
     report.add(format!("seeding {} products", arguments.products), format!("{:.1?}", begun.elapsed()), "");
+    let wanted = |name: &str| name.contains(&arguments.only);
     let mut costs = Vec::new();
     for (name, data) in [("1,000".to_owned(), small), (arguments.products.to_string(), large.path())] {
+        if wanted("search") {
+            search(arguments, (&name, data), report).await?;
+        }
+        if !wanted("growth") {
+            continue;
+        }
         let server = Server::start(&arguments.binary, data, &[("STOA_CACHE", "off")]).await?;
         let cost = deep_page(arguments, &server).await?;
         report.add(format!("page of 20 by cursor among {name} products"), cost, "");

@@ -47,6 +47,11 @@ impl Buyer {
         Ok(())
     }
 
+    async fn bring(&mut self, code: &str) -> Result<(), Failure> {
+        let request = request("POST", "/api/cart/offers", Some(&self.token), Some(&json!({"code": code})));
+        self.connection.send(&request).await?.expect(200).map(drop)
+    }
+
     async fn order(&mut self, request: &[u8]) -> Result<(), Failure> {
         self.connection.send(request).await?.expect(201).map(drop)
     }
@@ -67,12 +72,32 @@ pub(crate) async fn products(address: SocketAddr) -> Result<Vec<String>, Failure
     Ok(entries.iter().map(|product| text(product, "id")).collect())
 }
 
-/// Six products of which there is plenty, made by the demo shop's administrator.
-async fn plenty(address: SocketAddr) -> Result<Vec<String>, Failure> {
+/// The demo shop's administrator.
+async fn administrator(address: SocketAddr) -> Result<(Connection, String), Failure> {
     let mut connection = Connection::open(address).await?;
     let login = json!({"email": "admin@demo.stoa", "password": "Demo-Shop-1"});
     let answer = connection.send(&request("POST", "/api/auth/login", None, Some(&login))).await?;
     let token = text(&answer.expect(200)?, "accessToken");
+    Ok((connection, token))
+}
+
+/// Two offers for every cart: one that applies by itself, and one by the code that is answered.
+pub(crate) async fn offers(address: SocketAddr) -> Result<&'static str, Failure> {
+    const CODE: &str = "BENCH";
+    let (mut connection, token) = administrator(address).await?;
+    for (name, code) in [("Sale", None), ("Bench", Some(CODE))] {
+        let offer = json!({
+            "name": name, "code": code, "kind": "percent", "value": 10, "target": {"type": "cart"},
+            "maxUses": 1_000_000,
+        });
+        connection.send(&request("POST", "/api/offers", Some(&token), Some(&offer))).await?.expect(201)?;
+    }
+    Ok(CODE)
+}
+
+/// Six products of which there is plenty.
+async fn plenty(address: SocketAddr) -> Result<Vec<String>, Failure> {
+    let (mut connection, token) = administrator(address).await?;
     let mut made = Vec::new();
     for number in 1..=6 {
         let product = json!({
@@ -85,11 +110,13 @@ async fn plenty(address: SocketAddr) -> Result<Vec<String>, Failure> {
     Ok(made)
 }
 
-/// Rounds in which every buyer fills a cart, unmeasured, and then all order at once, measured.
+/// Rounds in which every buyer fills a cart, unmeasured, and then all order at once, measured. With a code they put it on
+/// their carts first.
 pub(crate) async fn order_rounds(
     server: &Server,
     mut buyers: Vec<Buyer>,
     rounds: usize,
+    code: Option<&str>,
 ) -> Result<(Vec<Buyer>, Cost), Failure> {
     let products = plenty(server.address).await?;
     let mut total = Cost { requests: 0, wall: std::time::Duration::ZERO, cpu: std::time::Duration::ZERO };
@@ -98,6 +125,9 @@ pub(crate) async fn order_rounds(
         let chosen = products.get(start..start + LINES).unwrap_or_default();
         for buyer in &mut buyers {
             buyer.fill_cart(chosen).await?;
+            if let Some(code) = code {
+                buyer.bring(code).await?;
+            }
         }
         let cost;
         (buyers, cost) = order_at_once(server, buyers).await?;

@@ -13,9 +13,10 @@ use stoa_platform::{
 use crate::{
     Catalogue,
     product::{self, JsonText, NewProduct, Product, ProductStatus},
+    search::Entry,
     slug::Slug,
     stock::{Movement, Reason},
-    store::{products, stock},
+    store::{products, search, stock},
 };
 
 /// A product to make.
@@ -102,6 +103,7 @@ impl Catalogue {
     ) -> Result<Product, DatabaseError> {
         let product = Product::new(occasion, new);
         products::insert(tx, &product)?;
+        search::insert(tx, &[Entry::of(&product)])?;
         stock::record(tx, occasion, &Movement::of(&product, product.stock, Reason::Created))?;
         let created =
             ProductCreated { product_id: product.id, version: product.version, name: product.name.clone() };

@@ -7,12 +7,12 @@ use stoa_platform::{Occasion, database::Tx, events};
 use crate::{
     CatalogError, Catalogue,
     stock::{Movement, Reason},
-    store::{products, stock},
+    store::{products, search, stock, variants},
 };
 
 impl Catalogue {
-    /// Deletes a product. Orders keep the name and price they were placed at; what was in stock leaves by a last
-    /// movement.
+    /// Deletes a product with its variants. Orders keep the name and price they were placed at; what was in stock leaves
+    /// by last movements. Packages that hold it are not offered any more.
     pub(crate) fn delete_product(
         &self,
         tx: &mut Tx<'_>,
@@ -20,12 +20,23 @@ impl Catalogue {
         id: ProductId,
         expected: &IfMatch,
     ) -> Result<(), CatalogError> {
-        let (stock_left, last) = products::delete(tx, id)?.ok_or(CatalogError::UnknownProduct)?;
-        expected.check(last)?;
-        let version = last + 1;
-        let movement = Movement { product: id, version, change: -stock_left, reason: Reason::Deleted };
-        stock::record(tx, occasion, &movement)?;
-        events::append(tx, occasion, &ProductDeleted { product_id: id, version })?;
+        let found = products::find_for_change(tx, id, self.currency())?;
+        let mut product = found.ok_or(CatalogError::UnknownProduct)?;
+        expected.check(product.version)?;
+        product.version += 1;
+        if product.has_variants() {
+            for variant in product.variants.iter().filter(|variant| variant.stock > 0) {
+                let leaving = Movement::of(&product, -variant.stock, Reason::Deleted);
+                stock::record(tx, occasion, &Movement { variant: Some(variant.id), ..leaving })?;
+                product.version += 1;
+            }
+            variants::delete_all(tx, id)?;
+        } else {
+            stock::record(tx, occasion, &Movement::of(&product, -product.stock, Reason::Deleted))?;
+        }
+        products::delete(tx, id)?;
+        search::remove(tx, id)?;
+        events::append(tx, occasion, &ProductDeleted { product_id: id, version: product.version })?;
         self.forget_products(tx, [id]);
         Ok(())
     }

@@ -12,6 +12,33 @@ pub enum CatalogError {
     /// No such category.
     #[error("no such category")]
     UnknownCategory,
+    /// The product has no such variant.
+    #[error("no such variant")]
+    UnknownVariant,
+    /// The product is sold by variants, and none was named.
+    #[error("the product has variants")]
+    VariantRequired,
+    /// Another variant has this SKU.
+    #[error("the SKU is taken")]
+    SkuTaken,
+    /// The product has as many variants as it can have.
+    #[error("there are too many variants")]
+    TooManyVariants,
+    /// No such package, or none that the caller may know of.
+    #[error("no such package")]
+    UnknownPackage,
+    /// No such offer, or none that the caller may know of.
+    #[error("no such offer")]
+    UnknownOffer,
+    /// Another offer has this code.
+    #[error("the code is taken")]
+    OfferCodeTaken,
+    /// As many offers apply by themselves as can.
+    #[error("there are too many offers without a code")]
+    TooManyOffers,
+    /// No such import.
+    #[error("no such import")]
+    UnknownImport,
     /// Less stock than would have to be there.
     #[error("{requested} pieces were asked for and {available} are there")]
     InsufficientStock {
@@ -51,6 +78,33 @@ impl From<CatalogError> for Refusal {
             }
             CatalogError::UnknownCategory => {
                 Self::not_found("CATEGORY_NOT_FOUND", "There is no category with this id or slug.")
+            }
+            CatalogError::UnknownVariant => {
+                Self::not_found("VARIANT_NOT_FOUND", "The product has no variant with this id.")
+            }
+            CatalogError::VariantRequired => {
+                let detail = "This product is sold by variants. Name one by `variantId`.";
+                Self::new(RefusalKind::Invalid, "VARIANT_REQUIRED", detail)
+            }
+            CatalogError::SkuTaken => Self::conflict("SKU_TAKEN", "Another variant has this SKU."),
+            CatalogError::TooManyVariants => {
+                Self::conflict("TOO_MANY_VARIANTS", "A product has at most 100 variants.")
+            }
+            CatalogError::UnknownPackage => {
+                Self::not_found("PACKAGE_NOT_FOUND", "There is no package with this id.")
+            }
+            CatalogError::UnknownOffer => {
+                Self::not_found("OFFER_NOT_FOUND", "There is no offer with this id.")
+            }
+            CatalogError::OfferCodeTaken => {
+                Self::conflict("OFFER_CODE_TAKEN", "Another offer has this code.")
+            }
+            CatalogError::TooManyOffers => Self::conflict(
+                "TOO_MANY_OFFERS",
+                "A shop has at most 1,000 offers that are active and need no code. Switch off or delete some first.",
+            ),
+            CatalogError::UnknownImport => {
+                Self::not_found("IMPORT_NOT_FOUND", "There is no import with this id.")
             }
             CatalogError::InsufficientStock { available, requested } => {
                 let detail = "There are not enough pieces in stock.";

@@ -5,34 +5,57 @@
 //!
 //! A product names its category by slug. The slug need not be known: catalogues are imported before their tree is made.
 
+mod catch_up;
 mod category;
 mod create_product;
 mod delete_product;
+mod discount;
 mod error;
 mod events;
+mod find_products;
+mod import_products;
 mod listing;
+mod offer;
+mod package;
 mod product;
 mod routes;
+mod search;
 mod seed;
+mod serve_orders;
 mod settings;
 mod slug;
 mod stock;
 mod store;
+mod take_stock;
+mod transfer;
 mod update_product;
+mod use_offers;
+mod variant;
+pub mod verify;
 mod write_category;
+mod write_offer;
+mod write_package;
+mod write_variant;
 
 use std::sync::Arc;
 
 pub use category::{Category, CategoryBranch, CategoryId, CategoryKind, NewCategory};
 pub use create_product::CreateProduct;
 pub use error::CatalogError;
-pub use events::{CatalogSeeded, CategoryCreated, CategoryDeleted, CategoryUpdated};
+pub use events::{
+    CatalogSeeded, CategoryCreated, CategoryDeleted, CategoryUpdated, OfferCreated, OfferDeleted,
+    OfferUpdated, PackageCreated, PackageDeleted, PackageUpdated,
+};
+pub use offer::{Offer, OfferKind, OfferTarget, TargetKind};
+pub use package::{Package, PackageItem};
 pub use product::{NewProduct, Product, ProductStatus};
 pub use seed::{begin_bulk_load, end_bulk_load};
 pub use settings::CatalogSettings;
 pub use slug::Slug;
 pub use update_product::UpdateProduct;
+pub use variant::Variant;
 
+use catch_up::EnterProducts;
 use stoa_contracts::catalog::ProductId;
 use stoa_http::Module;
 use stoa_kernel::{Actor, Clock, Random};
@@ -42,17 +65,35 @@ use stoa_platform::{
     database::{Database, Migration, Tx},
     events::StoredEvent,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The tables of the catalogue.
 pub const MIGRATIONS: &[Migration] = &[
     Migration::shared(20, "catalog", include_str!("../../../migrations/0020_catalog.sql")),
     Migration::shared(21, "catalog_lists", include_str!("../../../migrations/0021_catalog_lists.sql")),
+    Migration::split(
+        22,
+        "catalog_search",
+        include_str!("../../../migrations/0022_catalog_search.sqlite.sql"),
+        include_str!("../../../migrations/0022_catalog_search.postgres.sql"),
+    ),
+    Migration::shared(23, "catalog_imports", include_str!("../../../migrations/0023_catalog_imports.sql")),
+    Migration::shared(24, "variants", include_str!("../../../migrations/0024_variants.sql")),
+    Migration::shared(
+        25,
+        "packages_and_offers",
+        include_str!("../../../migrations/0025_packages_and_offers.sql"),
+    ),
 ];
 
 /// What cached lists of products are tagged with.
 const PRODUCTS: Tag = Tag::named("products");
 /// What every cached answer about categories is tagged with.
 const CATEGORIES: Tag = Tag::named("categories");
+/// What every cached answer about packages is tagged with, beside the products they are made of.
+const PACKAGES: Tag = Tag::named("packages");
+/// What every cached answer about offers is tagged with.
+const OFFERS: Tag = Tag::named("offers");
 
 /// The catalogue of one shop; cheap to clone.
 #[derive(Clone)]
@@ -64,6 +105,8 @@ struct Inner {
     random: Random,
     cache: Cache,
     settings: CatalogSettings,
+    /// Who holds it imports.
+    import_place: Arc<Semaphore>,
 }
 
 impl Catalogue {
@@ -75,6 +118,7 @@ impl Catalogue {
             random: platform.random.clone(),
             cache: platform.cache.clone(),
             settings,
+            import_place: Arc::new(Semaphore::new(1)),
         }))
     }
 
@@ -84,6 +128,7 @@ impl Catalogue {
             name: "catalog",
             migrations: MIGRATIONS.to_vec(),
             routes: routes::all(self),
+            job_handlers: vec![EnterProducts::handler(self)],
             cache_tags: Some(touched),
             ..Module::default()
         }
@@ -92,6 +137,11 @@ impl Catalogue {
     /// The occasion of a request made by `actor`.
     fn occasion(&self, actor: &Actor) -> Occasion {
         Occasion::new(&self.0.clock, &self.0.random, actor)
+    }
+
+    /// The one place for an import on this node, if nobody has it.
+    fn place_for_import(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.import_place).try_acquire_owned().ok()
     }
 
     /// Forgets cached answers that show these products, as soon as the transaction is committed.
@@ -116,6 +166,8 @@ fn touched(event: &StoredEvent) -> Vec<Tag> {
     match event.kind.split('.').next() {
         Some("product") => vec![Tag::named(&event.aggregate), PRODUCTS],
         Some("category") => vec![CATEGORIES],
+        Some("package") => vec![PACKAGES],
+        Some("offer") => vec![OFFERS],
         Some("catalog") => vec![PRODUCTS, CATEGORIES],
         _ => Vec::new(),
     }

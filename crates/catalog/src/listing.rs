@@ -2,16 +2,18 @@
 
 use serde::Deserialize;
 use stoa_contracts::catalog::ProductId;
+use stoa_http::ListQuery;
 use stoa_kernel::{Currency, Cursor, CursorValue, Decimal, FieldError, PageRequest, Refusal, SortOrder};
 use utoipa::IntoParams;
 
 use crate::{
     product::{Product, ProductStatus, folded},
+    search::{Asked, Search},
     slug::Slug,
 };
 
 const LONGEST_SEARCH: usize = 100;
-const MOST_WORDS: usize = 8;
+const LONGEST_QUESTION: usize = 200;
 
 /// Who sees what: everybody what is offered, those who may change products the rest too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,7 +69,7 @@ pub(crate) struct Filters {
     max_price: Option<String>,
     /// Only products that are in stock, or only those that are not.
     in_stock: Option<bool>,
-    /// Words that the name holds, or parts of them.
+    /// Words that the name holds, or beginnings of them; case and accents do not matter.
     #[param(max_length = 100)]
     search: Option<String>,
 }
@@ -81,7 +83,8 @@ pub(crate) struct Listing {
     pub(crate) min_price: Option<i64>,
     pub(crate) max_price: Option<i64>,
     pub(crate) in_stock: Option<bool>,
-    pub(crate) words: Vec<String>,
+    /// Words of the name, each or its beginning.
+    pub(crate) words: Option<Asked>,
     pub(crate) sort: SortKey,
     pub(crate) order: SortOrder,
 }
@@ -128,11 +131,62 @@ fn amount(field: &'static str, text: Option<&str>, currency: Currency) -> Result
     }
 }
 
-fn words(search: &str) -> Result<Vec<String>, Refusal> {
+fn words(search: &str) -> Result<Option<Asked>, Refusal> {
     if search.chars().count() > LONGEST_SEARCH || search.contains('\0') {
         return Err(bad("search", "It must be text of at most 100 characters."));
     }
-    Ok(folded(search).split_whitespace().take(MOST_WORDS).map(str::to_owned).collect())
+    Ok((!search.trim().is_empty()).then(|| Asked::of(search)))
+}
+
+/// What is searched for, as it comes.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Question {
+    /// What is searched for: words of a name or of a description, or beginnings of them.
+    #[param(value_type = String, min_length = 1, max_length = 200)]
+    q: Option<String>,
+    /// The slug of a category.
+    #[param(pattern = "^[a-z0-9-]{1,100}$")]
+    category: Option<String>,
+    /// The lowest price.
+    #[serde(alias = "minPrice")]
+    #[param(value_type = Option<f64>, minimum = 0)]
+    min_price: Option<String>,
+    /// The highest price.
+    #[serde(alias = "maxPrice")]
+    #[param(value_type = Option<f64>, minimum = 0)]
+    max_price: Option<String>,
+}
+
+impl Question {
+    /// The search, as `sight` shows it; 400 for a part that is not as it must be.
+    pub(crate) fn checked(self, sight: Sight, currency: Currency) -> Result<Search, Refusal> {
+        let question = self.q.as_deref().unwrap_or_default();
+        if question.trim().is_empty() || question.contains('\0') {
+            return Err(bad("q", "It must be text to search for."));
+        }
+        if question.chars().count() > LONGEST_QUESTION {
+            return Err(bad("q", "It must be text of at most 200 characters."));
+        }
+        let category = self.category.as_deref().map(Slug::parse).transpose();
+        Ok(Search {
+            asked: Asked::of(question),
+            statuses: ProductStatus::ALL.into_iter().filter(|status| sight.covers(*status)).collect(),
+            category: category.map_err(|flaw| bad("category", flaw.message))?,
+            min_price: amount("min_price", self.min_price.as_deref(), currency)?,
+            max_price: amount("max_price", self.max_price.as_deref(), currency)?,
+        })
+    }
+}
+
+/// 400 for a search that is to be sorted: what fits best comes first.
+pub(crate) fn unsorted(query: &ListQuery) -> Result<(), Refusal> {
+    let none: [(&str, ()); 0] = [];
+    match query.sort(&none, ((), SortOrder::Desc)) {
+        Ok(((), SortOrder::Desc)) => Ok(()),
+        Ok(((), SortOrder::Asc)) => Err(bad("sortOrder", "What fits best comes first.")),
+        Err(_) => Err(bad("sortBy", "What fits best comes first.")),
+    }
 }
 
 fn bad(field: &'static str, message: &'static str) -> Refusal {
@@ -171,10 +225,14 @@ impl Listing {
         !self.searches_names() && self.in_stock != Some(true) && !self.searches_prices()
     }
 
-    /// Whether names are searched; also where they are sorted by, for not every engine looks at the name in the index
-    /// before it fetches the row.
-    pub(crate) fn searches_names(&self) -> bool {
-        !self.words.is_empty()
+    /// Whether names are searched.
+    pub(crate) const fn searches_names(&self) -> bool {
+        self.words.is_some()
+    }
+
+    /// Whether signs are searched for that no name is found by.
+    pub(crate) fn finds_nothing(&self) -> bool {
+        self.words.as_ref().is_some_and(Asked::is_empty)
     }
 
     /// Whether prices are searched while something else is sorted by.
@@ -182,14 +240,9 @@ impl Listing {
         self.sort != SortKey::Price && (self.min_price.is_some() || self.max_price.is_some())
     }
 
-    /// The same list without any filter but category and words.
-    pub(crate) fn named(&self) -> Self {
-        Self { min_price: None, max_price: None, in_stock: None, ..self.clone() }
-    }
-
     /// The same list without any filter but category and prices.
     pub(crate) fn priced(&self) -> Self {
-        Self { words: Vec::new(), in_stock: None, ..self.clone() }
+        Self { words: None, in_stock: None, ..self.clone() }
     }
 
     fn ordering(&self) -> String {
@@ -243,7 +296,7 @@ mod tests {
     #[test]
     fn words_are_searched_in_lower_case() {
         let search = Filters { search: Some("  Blue  LAMP ".into()), ..Filters::default() };
-        assert_eq!(checked(search, Sight::Offered).unwrap().words, ["blue", "lamp"]);
+        assert_eq!(checked(search, Sight::Offered).unwrap().words.unwrap().phrase, "blue lamp");
     }
 
     #[test]

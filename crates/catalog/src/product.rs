@@ -8,7 +8,7 @@ use stoa_contracts::catalog::ProductId;
 use stoa_kernel::{Currency, Decimal, Flaw, Money, Timestamp, fields::text, money::MoneyError};
 use stoa_platform::{Occasion, database::Value};
 
-use crate::{slug::Slug, update_product::ProductChanges};
+use crate::{slug::Slug, update_product::ProductChanges, variant::Variant};
 
 /// The dearest price in minor units: small enough that no sum over an order can overflow.
 pub(crate) const HIGHEST_PRICE: i64 = 1_000_000_000_000;
@@ -110,8 +110,8 @@ pub struct Product {
     #[schema(value_type = Object)]
     pub(crate) specifications: JsonText,
     /// Kinds of it that are sold by themselves.
-    #[schema(value_type = Vec<Object>)]
-    pub(crate) variants: [(); 0],
+    #[schema(max_items = 100)]
+    pub variants: Vec<Variant>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -119,6 +119,9 @@ pub struct Product {
     /// Counts its changes, from 1.
     #[serde(skip)]
     pub version: i64,
+    /// How many variants it has, also where they are not looked up.
+    #[serde(skip)]
+    pub(crate) variant_count: i64,
 }
 
 impl Product {
@@ -136,11 +139,17 @@ impl Product {
             status: new.status,
             images: new.images.clone(),
             specifications: new.specifications.clone(),
-            variants: [],
+            variants: Vec::new(),
             created_at: occasion.at,
             updated_at: occasion.at,
             version: 1,
+            variant_count: 0,
         }
+    }
+
+    /// Whether it is sold by its variants only.
+    pub(crate) const fn has_variants(&self) -> bool {
+        self.variant_count > 0
     }
 
     /// Takes over what is to change; the rest stays.

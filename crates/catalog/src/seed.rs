@@ -1,13 +1,12 @@
 //! Loading many products at once, for demo shops and measurements.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use stoa_contracts::catalog::ProductId;
 use stoa_kernel::{Id, Timestamp};
 use stoa_platform::{
     Occasion,
-    database::{DatabaseError, Tx, Value},
+    database::{DatabaseError, Tx},
     events,
 };
 
@@ -15,15 +14,18 @@ use crate::{
     CATEGORIES, Catalogue, PRODUCTS,
     events::CatalogSeeded,
     product::{NewProduct, folded},
+    search::Entry,
     stock::Reason,
+    store::{
+        many::{self, Rows},
+        search,
+    },
 };
 
-/// Rows to a statement: their values stay well below the 32,766 that `SQLite` can bind.
-const ROWS: usize = 500;
-const PRODUCT_COLUMNS: usize = 14;
-const MOVEMENT_COLUMNS: usize = 6;
-
 const LIST_INDEXES: &str = include_str!("../../../migrations/0021_catalog_lists.sql");
+/// That of the search which is in the order of names.
+const SEARCH_INDEX: &str =
+    "CREATE INDEX IF NOT EXISTS product_search_words_idx ON product_search (words, doc, status, category);";
 
 /// Drops the indexes that serve lists: filling them in the order of a load would write each of their pages again and
 /// again. To be followed by [`end_bulk_load`]; until then lists are slow and right.
@@ -44,7 +46,7 @@ pub fn end_bulk_load(tx: &mut Tx<'_>) -> Result<(), DatabaseError> {
 
 /// The names of the indexes, each with the statement that makes it.
 fn list_indexes() -> impl Iterator<Item = (&'static str, &'static str)> {
-    LIST_INDEXES.lines().filter_map(|statement| {
+    LIST_INDEXES.lines().chain([SEARCH_INDEX]).filter_map(|statement| {
         let named = statement.strip_prefix("CREATE INDEX IF NOT EXISTS ")?;
         named.split(' ').next().map(|name| (name, statement))
     })
@@ -62,28 +64,51 @@ impl Catalogue {
         new: &[NewProduct],
     ) -> Result<Vec<ProductId>, DatabaseError> {
         let ages = (0..).map(|age| occasion.at + Duration::from_micros(age));
-        let made: Vec<(ProductId, Timestamp, &NewProduct)> =
-            ages.zip(new).map(|(at, new)| (Id::new(at, &occasion.random), at, new)).collect();
-        for rows in made.chunks(ROWS) {
-            insert_products(tx, rows)?;
-            insert_movements(tx, occasion, rows)?;
-        }
+        let makings: Vec<Making<'_>> = ages
+            .zip(new)
+            .map(|(at, new)| Making { id: Id::new(at, &occasion.random), at, version: 1, new })
+            .collect();
+        insert_makings(tx, occasion, &makings, Reason::Seeded)?;
         if !new.is_empty() {
             let products = i64::try_from(new.len()).unwrap_or(i64::MAX);
             events::append(tx, occasion, &CatalogSeeded { products })?;
         }
         self.forget(tx, vec![PRODUCTS, CATEGORIES]);
-        Ok(made.into_iter().map(|(id, ..)| id).collect())
+        Ok(makings.into_iter().map(|making| making.id).collect())
     }
 }
 
-fn insert_products(
+/// A product on its way into the tables, one of many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Making<'n> {
+    pub(crate) id: ProductId,
+    pub(crate) at: Timestamp,
+    /// 1, unless there was a product of this id before.
+    pub(crate) version: i64,
+    pub(crate) new: &'n NewProduct,
+}
+
+/// Writes products with their movements and what they are found by; whoever calls it tells of them.
+pub(crate) fn insert_makings(
     tx: &mut Tx<'_>,
-    rows: &[(ProductId, Timestamp, &NewProduct)],
+    occasion: &Occasion,
+    makings: &[Making<'_>],
+    reason: Reason,
 ) -> Result<(), DatabaseError> {
-    static FULL: LazyLock<String> = LazyLock::new(|| product_statement(ROWS));
-    let mut values: Vec<Value<'_>> = Vec::with_capacity(rows.len() * PRODUCT_COLUMNS);
-    for (id, at, new) in rows {
+    insert_products(tx, makings)?;
+    insert_movements(tx, occasion, makings, reason)?;
+    let entries: Vec<Entry> = makings.iter().map(|making| Entry::of_new(making.id, making.new)).collect();
+    search::insert(tx, &entries)
+}
+
+fn insert_products(tx: &mut Tx<'_>, makings: &[Making<'_>]) -> Result<(), DatabaseError> {
+    const PRODUCTS: Rows = Rows {
+        table: "products (id, name, name_folded, description, price, compare_at_price, stock, category, status, images, \
+                specifications, version, created_at, updated_at)",
+        columns: 14,
+        rest: "",
+    };
+    many::insert(tx, PRODUCTS, makings, |Making { id, at, version, new }, values| {
         values.extend([
             (*id).into(),
             (&new.name).into(),
@@ -96,63 +121,35 @@ fn insert_products(
             new.status.name().into(),
             (&new.images).into(),
             (&new.specifications).into(),
-            1_i64.into(),
+            (*version).into(),
             (*at).into(),
             (*at).into(),
         ]);
-    }
-    if rows.len() == ROWS {
-        tx.execute(&FULL, &values)?
-    } else {
-        tx.execute(&product_statement(rows.len()), &values)?
-    };
-    Ok(())
+    })
 }
 
-fn product_statement(rows: usize) -> String {
-    let columns = "id, name, name_folded, description, price, compare_at_price, stock, category, status, images, \
-                   specifications, version, created_at, updated_at";
-    format!("INSERT INTO products ({columns}) VALUES {}", tuples(rows, PRODUCT_COLUMNS))
-}
-
-fn insert_movements(
+fn insert_movements<'m>(
     tx: &mut Tx<'_>,
-    occasion: &Occasion,
-    rows: &[(ProductId, Timestamp, &NewProduct)],
+    occasion: &'m Occasion,
+    makings: &'m [Making<'m>],
+    reason: Reason,
 ) -> Result<(), DatabaseError> {
-    static FULL: LazyLock<String> = LazyLock::new(|| movement_statement(ROWS));
-    let stocked: Vec<_> = rows.iter().filter(|(.., new)| new.stock > 0).collect();
-    if stocked.is_empty() {
-        return Ok(());
-    }
-    let mut values: Vec<Value<'_>> = Vec::with_capacity(stocked.len() * MOVEMENT_COLUMNS);
-    for (id, at, new) in &stocked {
+    const MOVEMENTS: Rows = Rows {
+        table: "stock_movements (product_id, version, change, reason, at, actor)",
+        columns: 6,
+        rest: "",
+    };
+    let stocked: Vec<&Making<'_>> = makings.iter().filter(|making| making.new.stock > 0).collect();
+    many::insert(tx, MOVEMENTS, &stocked, |Making { id, at, version, new }, values| {
         values.extend([
             (*id).into(),
-            1_i64.into(),
+            (*version).into(),
             new.stock.into(),
-            Reason::Seeded.name().into(),
+            reason.name().into(),
             (*at).into(),
             (&occasion.actor).into(),
         ]);
-    }
-    if stocked.len() == ROWS {
-        tx.execute(&FULL, &values)?
-    } else {
-        tx.execute(&movement_statement(stocked.len()), &values)?
-    };
-    Ok(())
-}
-
-fn movement_statement(rows: usize) -> String {
-    let columns = "product_id, version, change, reason, at, actor";
-    format!("INSERT INTO stock_movements ({columns}) VALUES {}", tuples(rows, MOVEMENT_COLUMNS))
-}
-
-/// `($1, $2), ($3, $4), …`
-fn tuples(rows: usize, columns: usize) -> String {
-    let row = |row| format!("({})", stoa_platform::database::placeholders(row * columns + 1, columns));
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+    })
 }
 
 #[cfg(test)]
@@ -160,14 +157,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tuples_are_numbered_through() {
-        assert_eq!(tuples(2, 3), "($1, $2, $3), ($4, $5, $6)");
-    }
-
-    #[test]
     fn every_index_of_the_migration_is_known() {
         let names: Vec<_> = list_indexes().map(|(name, _)| name).collect();
-        assert_eq!(names.len(), LIST_INDEXES.matches("CREATE INDEX").count());
-        assert!(names.iter().all(|name| name.starts_with("products_") && name.ends_with("_idx")));
+        assert_eq!(names.len(), LIST_INDEXES.matches("CREATE INDEX").count() + 1);
+        assert!(names.iter().all(|name| name.starts_with("product") && name.ends_with("_idx")));
+        for migration in [
+            include_str!("../../../migrations/0022_catalog_search.sqlite.sql"),
+            include_str!("../../../migrations/0022_catalog_search.postgres.sql"),
+        ] {
+            assert!(migration.contains(SEARCH_INDEX), "it is made again as it was");
+        }
     }
 }

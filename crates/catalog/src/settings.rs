@@ -11,10 +11,16 @@ pub struct CatalogSettings {
     pub currency: Currency,
     /// Stock at or below this is low.
     pub low_stock_level: i64,
+    /// The largest import, in bytes.
+    pub import_limit: u64,
     /// How long answers about products are cached.
     pub products_ttl: Duration,
     /// How long answers about categories are cached.
     pub categories_ttl: Duration,
+    /// How long answers about packages are cached.
+    pub packages_ttl: Duration,
+    /// How long answers about offers are cached.
+    pub offers_ttl: Duration,
 }
 
 impl CatalogSettings {
@@ -23,8 +29,11 @@ impl CatalogSettings {
         Self {
             currency,
             low_stock_level: 10,
+            import_limit: 4 * 1024 * 1024 * 1024,
             products_ttl: Duration::from_mins(10),
             categories_ttl: Duration::from_mins(30),
+            packages_ttl: Duration::from_mins(10),
+            offers_ttl: Duration::from_mins(5),
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Moving stock: by hand, by an order, and back. The database decides every race by one conditional statement.
+//! Moving stock by hand, and telling what became of it. The database decides every race by one conditional statement.
+//!
+//! A product without variants has one shelf. One with variants has a shelf for each, and its stock is the sum of theirs.
 
 use serde::Deserialize;
-use stoa_contracts::catalog::{
-    Catalog, LowStock, OutOfStock, ProductId, ProductUpdated, Quantity, Sellable, StockError,
-};
+use stoa_contracts::catalog::{LowStock, OutOfStock, ProductId, ProductUpdated, VariantId};
 use stoa_http::IfMatch;
 use stoa_kernel::{Currency, Fields, Flaw, Refusal};
 use stoa_platform::{
     Occasion,
-    database::{Connection, DatabaseError, Tx},
+    database::{DatabaseError, Tx},
     events,
 };
 
 use crate::{
     CatalogError, Catalogue,
     product::{MOST_STOCK, Product},
-    store::{products, stock},
+    store::{products, stock, variants},
 };
 
 /// A change of stock by hand.
@@ -25,15 +25,25 @@ pub(crate) struct AdjustStock {
     /// Pieces that come in, or leave when negative.
     #[schema(minimum = -1_000_000_000, maximum = 1_000_000_000)]
     quantity_change: i64,
+    /// The variant they are of; has to be told where the product has variants.
+    #[schema(value_type = Option<VariantId>)]
+    variant_id: Option<VariantId>,
+}
+
+/// A change of stock by hand, checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Adjustment {
+    pub(crate) variant: Option<VariantId>,
+    pub(crate) change: i64,
 }
 
 impl AdjustStock {
     /// The pieces, if they are as many as can be.
-    pub(crate) fn checked(&self) -> Result<i64, Refusal> {
+    pub(crate) fn checked(&self) -> Result<Adjustment, Refusal> {
         let mut fields = Fields::default();
         let fine = (-MOST_STOCK..=MOST_STOCK).contains(&self.quantity_change);
         fields.check("quantityChange", fine, Flaw::new("TOO_LARGE", "This is too large."));
-        fields.finish().map(|()| self.quantity_change)
+        fields.finish().map(|()| Adjustment { variant: self.variant_id, change: self.quantity_change })
     }
 }
 
@@ -44,6 +54,8 @@ pub(crate) enum Reason {
     Seeded,
     Set,
     Adjusted,
+    /// From the product to its first variant.
+    Moved,
     Sold,
     Returned,
     Deleted,
@@ -56,6 +68,7 @@ impl Reason {
             Self::Seeded => "seeded",
             Self::Set => "set",
             Self::Adjusted => "adjusted",
+            Self::Moved => "moved",
             Self::Sold => "sold",
             Self::Returned => "returned",
             Self::Deleted => "deleted",
@@ -63,26 +76,38 @@ impl Reason {
     }
 }
 
-/// One change of a product's stock, as it is kept.
+/// One change of the stock on a shelf, as it is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Movement {
     pub(crate) product: ProductId,
-    /// The product's version after it.
+    pub(crate) variant: Option<VariantId>,
+    /// The product's version after it; no other movement has it.
     pub(crate) version: i64,
     pub(crate) change: i64,
     pub(crate) reason: Reason,
 }
 
 impl Movement {
+    /// A movement of a product without variants.
     pub(crate) const fn of(product: &Product, change: i64, reason: Reason) -> Self {
-        Self { product: product.id, version: product.version, change, reason }
+        Self { product: product.id, variant: None, version: product.version, change, reason }
     }
 }
 
-/// A product's stock before and after a change.
+/// What is on a shelf before and after a change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Shelved {
+    pub(crate) variant: Option<VariantId>,
+    pub(crate) before: i64,
+    pub(crate) after: i64,
+    pub(crate) reason: Reason,
+}
+
+/// The stock of a product, or of one of its variants, before and after a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Level {
     pub(crate) product: ProductId,
+    pub(crate) variant: Option<VariantId>,
     pub(crate) version: i64,
     pub(crate) before: i64,
     pub(crate) after: i64,
@@ -92,7 +117,7 @@ impl Level {
     /// The level of a product that has not moved.
     pub(crate) const fn of(product: &Product) -> Self {
         let Product { id, version, stock, .. } = *product;
-        Self { product: id, version, before: stock, after: stock }
+        Self { product: id, variant: None, version, before: stock, after: stock }
     }
 
     /// Whether stock fell to `low` or below by this change: told once, not with every piece below it.
@@ -110,14 +135,17 @@ impl Catalogue {
         self.0.settings.currency
     }
 
-    /// Adds pieces to a product's stock, or takes them away; never below nothing.
+    /// Adds pieces to a shelf, or takes them away; never below nothing.
     pub(crate) fn adjust_stock(
         &self,
         tx: &mut Tx<'_>,
         occasion: &Occasion,
         (id, expected): (ProductId, &IfMatch),
-        change: i64,
+        Adjustment { variant, change }: Adjustment,
     ) -> Result<Product, CatalogError> {
+        if let Some(variant) = variant {
+            return self.adjust_variant(tx, occasion, (id, expected), (variant, change));
+        }
         let Some(product) = stock::adjust(tx, occasion.at, id, change, self.currency())? else {
             return Err(self.why_not_adjusted(tx, id, change)?);
         };
@@ -136,11 +164,68 @@ impl Catalogue {
     ) -> Result<CatalogError, DatabaseError> {
         Ok(match products::find(tx, id, self.currency())? {
             None => CatalogError::UnknownProduct,
+            Some(product) if product.has_variants() => CatalogError::VariantRequired,
             Some(product) if change < 0 => {
                 CatalogError::InsufficientStock { available: product.stock, requested: -change }
             }
             Some(_) => CatalogError::StockTooLarge,
         })
+    }
+
+    fn adjust_variant(
+        &self,
+        tx: &mut Tx<'_>,
+        occasion: &Occasion,
+        (id, expected): (ProductId, &IfMatch),
+        (variant, change): (VariantId, i64),
+    ) -> Result<Product, CatalogError> {
+        let found = products::find_for_change(tx, id, self.currency())?;
+        let mut product = found.ok_or(CatalogError::UnknownProduct)?;
+        expected.check(product.version)?;
+        let known = product.variants.iter_mut().find(|known| known.id == variant);
+        let adjusted = known.ok_or(CatalogError::UnknownVariant)?;
+        let before = adjusted.stock;
+        let Some(after) = variants::adjust(tx, (id, variant), change)? else {
+            let short = CatalogError::InsufficientStock { available: before, requested: -change };
+            return Err(if change < 0 { short } else { CatalogError::StockTooLarge });
+        };
+        adjusted.stock = after;
+        let shelved = Shelved { variant: Some(variant), before, after, reason: Reason::Adjusted };
+        self.write_shelves(tx, occasion, &mut product, &[shelved])?;
+        Ok(product)
+    }
+
+    /// Writes a product that was found for change and whose shelves moved. Each movement has a version to itself; a
+    /// change without any has one too.
+    pub(crate) fn write_shelves(
+        &self,
+        tx: &mut Tx<'_>,
+        occasion: &Occasion,
+        product: &mut Product,
+        shelves: &[Shelved],
+    ) -> Result<(), CatalogError> {
+        let unmoved = Level::of(product);
+        for shelf in shelves.iter().filter(|shelf| shelf.after != shelf.before) {
+            product.version += 1;
+            let (change, reason) = (shelf.after - shelf.before, shelf.reason);
+            product.stock += change;
+            let (variant, version) = (shelf.variant, product.version);
+            stock::record(tx, occasion, &Movement { product: product.id, variant, version, change, reason })?;
+        }
+        if product.stock > MOST_STOCK {
+            return Err(CatalogError::StockTooLarge);
+        }
+        product.version = product.version.max(unmoved.version + 1);
+        product.updated_at = occasion.at;
+        products::update(tx, product)?;
+        self.tell_of_stock(tx, occasion, Level { before: unmoved.before, ..Level::of(product) })?;
+        for shelf in shelves.iter().filter(|shelf| shelf.variant.is_some() && shelf.reason != Reason::Deleted)
+        {
+            let Shelved { variant, before, after, .. } = *shelf;
+            self.warn(tx, occasion, Level { variant, before, after, ..Level::of(product) })?;
+        }
+        self.forget_products(tx, [product.id]);
+        Ok(())
     }
 
     /// Tells what became of a product whose row was just written, and what that means for its stock.
@@ -152,111 +237,34 @@ impl Catalogue {
     ) -> Result<(), DatabaseError> {
         let Level { product: product_id, version, after: stock, .. } = level;
         events::append(tx, occasion, &ProductUpdated { product_id, version, stock })?;
+        self.warn(tx, occasion, level)
+    }
+
+    /// Tells when stock became low, and when the last piece went.
+    pub(crate) fn warn(
+        &self,
+        tx: &mut Tx<'_>,
+        occasion: &Occasion,
+        level: Level,
+    ) -> Result<(), DatabaseError> {
+        let Level { product: product_id, variant: variant_id, version, after: stock, .. } = level;
         if level.became_low(self.0.settings.low_stock_level) {
-            events::append(tx, occasion, &LowStock { product_id, version, stock })?;
+            events::append(tx, occasion, &LowStock { product_id, version, variant_id, stock })?;
         }
         if level.ran_out() {
-            events::append(tx, occasion, &OutOfStock { product_id, version, stock })?;
+            events::append(tx, occasion, &OutOfStock { product_id, version, variant_id, stock })?;
         }
         Ok(())
     }
-
-    fn take_pieces(&self, tx: &mut Tx<'_>, occasion: &Occasion, taken: Quantity) -> Result<(), StockError> {
-        let Quantity { product, pieces } = taken;
-        let Some((after, version)) = stock::take(tx, occasion.at, taken)? else {
-            return Err(match stock::offered(tx, product)? {
-                Some(available) => StockError::Insufficient { product, available, requested: pieces },
-                None => StockError::NotOffered(product),
-            });
-        };
-        let movement = Movement { product, version, change: -pieces, reason: Reason::Sold };
-        stock::record(tx, occasion, &movement)?;
-        let level = Level { product, version, before: after + pieces, after };
-        Ok(self.tell_of_stock(tx, occasion, level)?)
-    }
-
-    fn return_pieces(
-        &self,
-        tx: &mut Tx<'_>,
-        occasion: &Occasion,
-        returned: Quantity,
-    ) -> Result<(), DatabaseError> {
-        let Quantity { product, pieces } = returned;
-        // A product that was deleted meanwhile has no stock to return to.
-        let Some((after, version)) = stock::put_back(tx, occasion.at, returned)? else { return Ok(()) };
-        let movement = Movement { product, version, change: pieces, reason: Reason::Returned };
-        stock::record(tx, occasion, &movement)?;
-        self.tell_of_stock(tx, occasion, Level { product, version, before: after - pieces, after })
-    }
-}
-
-impl Catalog for Catalogue {
-    fn sellables(
-        &self,
-        connection: &mut Connection<'_>,
-        wanted: &[ProductId],
-    ) -> Result<Vec<Sellable>, DatabaseError> {
-        stock::sellables(connection, wanted, self.currency())
-    }
-
-    fn take_stock(
-        &self,
-        tx: &mut Tx<'_>,
-        occasion: &Occasion,
-        pieces: &[Quantity],
-    ) -> Result<(), StockError> {
-        let pieces = in_order(pieces)?;
-        for quantity in &pieces {
-            self.take_pieces(tx, occasion, *quantity)?;
-        }
-        self.forget_products(tx, pieces.iter().map(|quantity| quantity.product));
-        Ok(())
-    }
-
-    fn return_stock(
-        &self,
-        tx: &mut Tx<'_>,
-        occasion: &Occasion,
-        pieces: &[Quantity],
-    ) -> Result<(), DatabaseError> {
-        let pieces = in_order(pieces)?;
-        for quantity in &pieces {
-            self.return_pieces(tx, occasion, *quantity)?;
-        }
-        self.forget_products(tx, pieces.iter().map(|quantity| quantity.product));
-        Ok(())
-    }
-}
-
-/// The pieces of each product together, by product: whoever takes rows in this order cannot deadlock.
-fn in_order(pieces: &[Quantity]) -> Result<Vec<Quantity>, DatabaseError> {
-    let mut sorted: Vec<Quantity> = Vec::with_capacity(pieces.len());
-    let mut given = pieces.to_vec();
-    given.sort_by_key(|quantity| quantity.product);
-    for quantity in given {
-        if quantity.pieces <= 0 {
-            return Err(DatabaseError::Defect(format!("{} pieces of stock cannot move", quantity.pieces)));
-        }
-        match sorted.last_mut() {
-            Some(last) if last.product == quantity.product => {
-                last.pieces = last.pieces.saturating_add(quantity.pieces);
-            }
-            _ => sorted.push(quantity),
-        }
-    }
-    Ok(sorted)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn id(number: u128) -> ProductId {
-        format!("{number:032x}").parse().unwrap()
-    }
-
     fn level(before: i64, after: i64) -> Level {
-        Level { product: id(1), version: 2, before, after }
+        let product = format!("{:032x}", 1).parse().unwrap();
+        Level { product, variant: None, version: 2, before, after }
     }
 
     #[test]
@@ -275,17 +283,9 @@ mod tests {
     }
 
     #[test]
-    fn pieces_move_in_the_order_of_ids_each_product_once() {
-        let quantity = |number, pieces| Quantity { product: id(number), pieces };
-        let moved = in_order(&[quantity(9, 1), quantity(2, 3), quantity(9, 4)]).unwrap();
-        assert_eq!(moved, [quantity(2, 3), quantity(9, 5)]);
-        assert!(in_order(&[quantity(1, 0)]).is_err() && in_order(&[quantity(1, -2)]).is_err());
-    }
-
-    #[test]
     fn changes_by_hand_are_bounded() {
-        assert_eq!(AdjustStock { quantity_change: -5 }.checked().unwrap(), -5);
-        assert!(AdjustStock { quantity_change: i64::MIN }.checked().is_err());
-        assert!(AdjustStock { quantity_change: MOST_STOCK + 1 }.checked().is_err());
+        let adjust = |quantity_change| AdjustStock { quantity_change, variant_id: None }.checked();
+        assert_eq!(adjust(-5).unwrap(), Adjustment { variant: None, change: -5 });
+        assert!(adjust(i64::MIN).is_err() && adjust(MOST_STOCK + 1).is_err());
     }
 }

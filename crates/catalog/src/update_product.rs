@@ -10,9 +10,10 @@ use stoa_platform::{Occasion, database::Tx};
 use crate::{
     CatalogError, Catalogue,
     product::{self, JsonText, Product, ProductStatus},
+    search::Entry,
     slug::Slug,
     stock::{Level, Movement, Reason},
-    store::{products, stock},
+    store::{products, search, stock},
 };
 
 /// What is to change of a product; what is left out stays.
@@ -23,39 +24,39 @@ pub struct UpdateProduct {
     /// What it is called.
     #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 255, nullable = false)]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What there is to say about it.
     #[serde(default, deserialize_with = "given")]
     #[schema(max_length = 20000, nullable = false)]
-    description: Option<String>,
+    pub(crate) description: Option<String>,
     /// What one piece costs.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Decimal)]
-    price: Option<Decimal>,
+    pub(crate) price: Option<Decimal>,
     /// What it cost before; null takes it away.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Decimal>)]
-    compare_at_price: Option<Option<Decimal>>,
+    pub(crate) compare_at_price: Option<Option<Decimal>>,
     /// Pieces in stock.
     #[serde(default, deserialize_with = "given")]
     #[schema(minimum = 0, maximum = 1_000_000_000, nullable = false)]
-    stock: Option<i64>,
+    pub(crate) stock: Option<i64>,
     /// The slug of its category.
     #[serde(default, deserialize_with = "given")]
     #[schema(pattern = "^[a-z0-9-]{1,100}$", nullable = false)]
-    category: Option<String>,
+    pub(crate) category: Option<String>,
     /// Where it is in its life.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    status: Option<ProductStatus>,
+    pub(crate) status: Option<ProductStatus>,
     /// Addresses of pictures.
     #[serde(default, deserialize_with = "given")]
     #[schema(max_items = 50, nullable = false)]
-    images: Option<Vec<String>>,
+    pub(crate) images: Option<Vec<String>>,
     /// Named facts, in place of those before.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Object, nullable = false)]
-    specifications: Option<Box<RawValue>>,
+    pub(crate) specifications: Option<Box<RawValue>>,
 }
 
 /// Reads a field that stands there: a null is a value like any other, and mostly a wrong one.
@@ -82,9 +83,15 @@ impl UpdateProduct {
     /// The changes, if every field is as it must be; otherwise 422 with all that are not.
     pub(crate) fn checked(self, currency: Currency) -> Result<ProductChanges, Refusal> {
         let mut fields = Fields::default();
+        let changes = self.read(currency, &mut fields);
+        fields.finish().map(|()| changes)
+    }
+
+    /// The changes as far as they are as they must be; `fields` has the rest.
+    pub(crate) fn read(&self, currency: Currency, fields: &mut Fields) -> ProductChanges {
         let priced = |price| product::price(price, currency);
         let earlier = self.compare_at_price.map(|earlier| earlier.map(priced).transpose());
-        let changes = ProductChanges {
+        ProductChanges {
             name: fields.take_given("name", self.name.as_deref().map(product::name)),
             description: fields
                 .take_given("description", self.description.as_deref().map(product::description)),
@@ -96,8 +103,7 @@ impl UpdateProduct {
             images: fields.take_given("images", self.images.as_deref().map(product::images)),
             specifications: fields
                 .take_given("specifications", self.specifications.as_deref().map(product::specifications)),
-        };
-        fields.finish().map(|()| changes)
+        }
     }
 }
 
@@ -116,9 +122,14 @@ impl Catalogue {
         if *changes == ProductChanges::default() {
             return Ok(product);
         }
-        let before = product.stock;
+        if changes.stock.is_some() && product.has_variants() {
+            let message = "The stock of a product with variants is the sum of theirs. Change theirs.";
+            return Err(CatalogError::Field("stock", "VARIANT_REQUIRED", message));
+        }
+        let (before, entry) = (product.stock, Entry::of(&product));
         product.change(changes, occasion.at);
         products::update(tx, &product)?;
+        search::renew(tx, &entry, &Entry::of(&product))?;
         stock::record(tx, occasion, &Movement::of(&product, product.stock - before, Reason::Set))?;
         self.tell_of_stock(tx, occasion, Level { before, ..Level::of(&product) })?;
         self.forget_products(tx, [id]);

@@ -6,6 +6,7 @@ use stoa_platform::{
     database::{Connection, DatabaseError},
     events::Event,
 };
+use utoipa::ToSchema;
 
 /// Where mail for a user goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,53 @@ pub trait Accounts: Send + Sync {
         connection: &mut Connection<'_>,
         user: UserId,
     ) -> Result<Option<Contact>, DatabaseError>;
+}
+
+/// Somebody as everybody sees them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Person {
+    /// The user's id.
+    pub id: UserId,
+    /// The name by which others mention them.
+    pub username: String,
+    /// How they are called.
+    pub name: String,
+    /// Their picture, if they have one.
+    pub avatar_url: Option<String>,
+}
+
+impl Person {
+    /// Stands for somebody whose account is gone.
+    pub fn gone(id: UserId) -> Self {
+        Self { id, username: "deleted".into(), name: "Deleted user".into(), avatar_url: None }
+    }
+}
+
+/// Questions about people, for many at once.
+pub trait People: Send + Sync {
+    /// Those of `users` who are there, in any order.
+    fn people(&self, connection: &mut Connection<'_>, users: &[UserId])
+    -> Result<Vec<Person>, DatabaseError>;
+
+    /// Those who have one of these usernames, given in lower case.
+    fn called(
+        &self,
+        connection: &mut Connection<'_>,
+        usernames: &[&str],
+    ) -> Result<Vec<(String, UserId)>, DatabaseError>;
+}
+
+/// Questions about who may do what.
+pub trait Staff: Send + Sync {
+    /// Those whose role allows `action` on `resource`, `most` at most.
+    fn holders(
+        &self,
+        connection: &mut Connection<'_>,
+        resource: &str,
+        action: &str,
+        most: u32,
+    ) -> Result<Vec<UserId>, DatabaseError>;
 }
 
 macro_rules! user_event {

@@ -5,4 +5,7 @@
 
 pub mod accounts;
 pub mod catalog;
+pub mod chat;
+pub mod notifications;
 pub mod ordering;
+pub mod payments;

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use stoa_kernel::{Id, UserId};
 use stoa_platform::events::Event;
 
-use crate::catalog::ProductId;
+use crate::catalog::{PackageId, ProductId, VariantId};
 
 /// Marker of order ids.
 pub enum Order {}
@@ -16,8 +16,15 @@ pub type OrderId = Id<Order>;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlacedItem {
-    /// The product.
-    pub product_id: ProductId,
+    /// The product, unless it is a package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<ProductId>,
+    /// Its variant, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant_id: Option<VariantId>,
+    /// The package, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package_id: Option<PackageId>,
     /// Pieces.
     pub quantity: i64,
 }

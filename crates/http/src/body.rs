@@ -32,6 +32,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+/// A JSON body as it came, for whoever checks a signature of it: 415 for another type, 413 when too large.
+#[derive(Debug)]
+pub struct RawJson(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for RawJson {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let context = RequestContext::from_request_parts(&mut parts, state).await?;
+        read_json(&parts.headers, body, context.settings().body_limit).await.map(Self)
+    }
+}
+
 /// Reads a body that says it is JSON, up to `limit` bytes.
 pub(crate) async fn read_json(
     headers: &HeaderMap,
@@ -183,7 +197,7 @@ fn invalid_query(text: String) -> Problem {
 }
 
 /// 400 for a bad query parameter.
-pub(crate) fn query_problem(field: String, message: String) -> Problem {
+pub fn query_problem(field: String, message: String) -> Problem {
     let mut refusal =
         Refusal::malformed("INVALID_QUERY", format!("The query parameter `{field}` is invalid: {message}."));
     refusal.fields = vec![FieldError::new(field, "INVALID", message)];

@@ -113,7 +113,7 @@ async fn fill(
         etag: Arc::from(etag),
         tags: reply.tags.clone().into(),
         stored_at: now,
-        expires_at: now + rule.ttl,
+        expires_at: reply.holds_until.map_or(now + rule.ttl, |end| end.min(now + rule.ttl)),
     };
     guard.store(entry).await;
     marked(reply, "MISS")

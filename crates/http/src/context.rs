@@ -1,6 +1,11 @@
 //! What the edge learns of a request before its handler runs, and how handlers ask for it.
 
-use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    net::IpAddr,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     extract::FromRequestParts,
@@ -10,9 +15,15 @@ use stoa_kernel::{Actor, Clock, Random, Refusal};
 use stoa_platform::{
     cache::Cache,
     limits::{Decision, Limits, Policy},
+    traces::Traces,
 };
 
-use crate::{problem::Problem, settings::HttpSettings, version::ApiVersion};
+use crate::{
+    measure::{Measures, Route},
+    problem::Problem,
+    settings::HttpSettings,
+    version::ApiVersion,
+};
 
 /// A credential as it came with a request.
 #[derive(Clone, Copy)]
@@ -45,10 +56,12 @@ impl<'r> Credentials<'r> {
 
 /// Tells who a credential belongs to.
 pub trait Authenticator: Send + Sync {
-    /// The actor, or a 401 that says what is wrong with the credential.
+    /// The actor, or a 401 that says what is wrong with the credential; 403 when it is good, but not from the address
+    /// of this `client`.
     fn authenticate<'r>(
         &'r self,
         credentials: Credentials<'r>,
+        client: IpAddr,
     ) -> Pin<Box<dyn Future<Output = Result<Actor, Refusal>> + Send + 'r>>;
 }
 
@@ -60,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) cache: Cache,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
+    pub(crate) measures: Arc<Measures>,
+    pub(crate) traces: Traces,
 }
 
 /// One request as the edge understood it.
@@ -70,8 +85,11 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     pub(crate) request_id: String,
     pub(crate) version: ApiVersion,
+    pub(crate) peer: IpAddr,
     pub(crate) client: IpAddr,
     pub(crate) identity: Result<Actor, Refusal>,
+    /// Set when the router has found it.
+    pub(crate) route: OnceLock<Arc<Route>>,
 }
 
 impl RequestContext {
@@ -90,20 +108,37 @@ impl RequestContext {
         self.0.client
     }
 
+    /// The address the connection comes from: the client's own, or a proxy's.
+    pub fn peer(&self) -> IpAddr {
+        self.0.peer
+    }
+
     /// The HTTP settings in force.
     pub fn settings(&self) -> &HttpSettings {
         &self.0.shared.settings
     }
 
-    /// Who asks; 401 when the request carries a credential that is not good.
+    /// Who asks; 401 when the request carries a credential that is not good, 403 when it is not good from here.
     pub fn actor(&self) -> Result<&Actor, Refusal> {
         self.0.identity.as_ref().map_err(restated)
     }
 
     /// Takes one of `key`'s tokens of `policy`; 429 when none is left.
-    pub fn take(&self, policy: &Policy, key: &str) -> Result<Decision, Refusal> {
-        let decision = self.0.shared.limits.check(policy, key);
+    pub async fn take(&self, policy: &Policy, key: &str) -> Result<Decision, Refusal> {
+        let decision = self.0.shared.limits.check(policy, key).await;
         if decision.allowed { Ok(decision) } else { Err(too_many(&decision)) }
+    }
+
+    /// A serialised resource in the shape of the request's version, for an answer that is written after its head has left.
+    pub fn enveloped(&self, data: bytes::Bytes) -> bytes::Bytes {
+        let request = crate::render::Request {
+            version: self.version(),
+            method: &axum::http::Method::GET,
+            if_none_match: None,
+            id: self.request_id(),
+            now: self.0.shared.clock.now(),
+        };
+        crate::render::enveloped(data, None, &request)
     }
 
     pub(crate) fn cache(&self) -> &Cache {

@@ -121,9 +121,9 @@ fn of_version(mut document: Value, version: ApiVersion, server: &str) -> Value {
         );
     }
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
-    for (_, operations) in paths.into_iter().flatten() {
-        for (method, operation) in operations.as_object_mut().into_iter().flatten() {
-            describe_operation(method, operation, version);
+    for (path, operations) in paths.into_iter().flatten() {
+        for (_, operation) in operations.as_object_mut().into_iter().flatten() {
+            describe_operation(path, operation, version);
         }
     }
     document
@@ -135,14 +135,10 @@ fn insert_components(document: &mut Value, version: ApiVersion) {
     }
 }
 
-fn describe_operation(method: &str, operation: &mut Value, version: ApiVersion) {
-    let secured = operation.get("security").is_some();
+fn describe_operation(path: &str, operation: &mut Value, version: ApiVersion) {
     let has_body = operation.get("requestBody").is_some();
-    let has_parameters = operation.get("parameters").is_some();
-    let is_list = operation
-        .get("parameters")
-        .and_then(Value::as_array)
-        .is_some_and(|parameters| parameters.iter().any(|parameter| parameter["name"] == "cursor"));
+    let is_list = takes(operation, "cursor");
+    let is_conditional = takes(operation, "If-Match");
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     for (status, response) in responses.iter_mut() {
         if status.starts_with('2') {
@@ -150,17 +146,14 @@ fn describe_operation(method: &str, operation: &mut Value, version: ApiVersion) 
         }
     }
     // Every route can refuse in these ways, so no route has to say so. Any credential that comes along is checked.
-    let mut refusals = vec!["400", "401", "429", "500", "503"];
-    if secured {
-        refusals.push("403");
-    }
-    if has_parameters {
+    let mut refusals = vec!["400", "401", "403", "429", "500", "503"];
+    if path.contains('{') {
         refusals.push("404");
     }
     if has_body {
         refusals.extend(["413", "415", "422"]);
     }
-    if matches!(method, "put" | "patch" | "delete") {
+    if is_conditional {
         refusals.push("412");
     }
     for status in refusals {
@@ -175,6 +168,12 @@ fn describe_operation(method: &str, operation: &mut Value, version: ApiVersion) 
             response.insert("content".into(), content);
         }
     }
+}
+
+/// Whether an operation has a parameter of this name.
+fn takes(operation: &Value, name: &str) -> bool {
+    let parameters = operation.get("parameters").and_then(Value::as_array);
+    parameters.is_some_and(|parameters| parameters.iter().any(|parameter| parameter["name"] == name))
 }
 
 fn reason(status: &str) -> &'static str {
@@ -203,6 +202,7 @@ fn dress_success(response: &mut Value, version: ApiVersion, is_list: bool) {
                 "data": data,
                 "nextCursor": {"type": ["string", "null"]},
                 "page": {"type": "integer"}, "size": {"type": "integer"}, "total": {"type": "integer"},
+                "unreadCount": {"type": "integer"},
             },
         }),
         (_, false) => data,
@@ -229,6 +229,7 @@ fn meta_schema(is_list: bool) -> Value {
                 "properties": {
                     "limit": {"type": "integer"}, "nextCursor": {"type": ["string", "null"]},
                     "page": {"type": "integer"}, "size": {"type": "integer"}, "total": {"type": "integer"},
+                    "unreadCount": {"type": "integer"},
                 },
             }),
         );
@@ -236,6 +237,7 @@ fn meta_schema(is_list: bool) -> Value {
     meta
 }
 
+/// A refusal. What it is about may stand beside the rest as further members, such as `available` and `requested`.
 fn failure_schema(version: ApiVersion) -> Value {
     let fields = json!({
         "type": "array",
@@ -258,7 +260,10 @@ fn failure_schema(version: ApiVersion) -> Value {
                     "required": ["code", "message", "details"],
                     "properties": {
                         "code": {"type": "string"}, "message": {"type": "string"},
-                        "details": {"type": "object", "properties": {"errors": fields}},
+                        "details": {
+                            "type": "object", "required": ["errors"], "properties": {"errors": fields},
+                            "additionalProperties": true,
+                        },
                     },
                 },
                 "meta": meta_schema(false),
@@ -273,5 +278,6 @@ fn failure_schema(version: ApiVersion) -> Value {
             "detail": {"type": "string"}, "code": {"type": "string"}, "errors": fields,
             "requestId": {"type": "string"},
         },
+        "additionalProperties": true,
     })
 }

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -24,10 +24,12 @@ use crate::{
     client::client_address,
     context::{Authenticator, Credentials, Inner, RequestContext, Shared, too_many},
     limited::{self, Standing},
+    measure::{Answered, Measures, RouteMarks},
     problem::{Problem, method_not_allowed},
     render,
     reply::Reply,
     settings::HttpSettings,
+    trace_parent::{self, TRACEPARENT},
     version::{self, ApiVersion},
 };
 
@@ -49,14 +51,18 @@ impl Edge {
         authenticator: Arc<dyn Authenticator>,
         platform: &stoa_platform::Platform,
     ) -> Self {
+        let measures = Arc::new(Measures::new(&platform.metrics, settings.slow_request));
         let router = router
             .fallback(|| async {
                 Problem(Refusal::not_found("NOT_FOUND", "There is nothing at this address."))
             })
             .method_not_allowed_fallback(method_not_allowed)
-            .layer(CatchPanicLayer::custom(|_| {
-                Problem(Refusal::internal("a handler panicked")).into_response()
-            }));
+            .layer((
+                RouteMarks(Arc::clone(&measures)),
+                CatchPanicLayer::custom(|_| Problem(Refusal::internal("a handler panicked")).into_response()),
+            ))
+            // Now, and not anew for each request.
+            .with_state(());
         let shared = Shared {
             settings,
             authenticator,
@@ -64,29 +70,32 @@ impl Edge {
             cache: platform.cache.clone(),
             clock: platform.clock.clone(),
             random: platform.random.clone(),
+            measures,
+            traces: platform.traces.clone(),
         };
         Self { router, shared: Arc::new(shared) }
     }
 
-    async fn handle(self, mut request: Request) -> Response {
+    async fn handle(self, request: Request) -> Response {
         let shared = self.shared;
+        let running = shared.measures.begin();
         let now = shared.clock.now();
         let request_id = request_id(request.headers(), now, &shared.random);
-        let method = request.method().clone();
+        let (method, address) = (request.method().clone(), request.uri().clone());
         let if_none_match = request.headers().get(header::IF_NONE_MATCH).cloned();
-        let versioned = matches!(request.uri().path().strip_prefix("/api"), Some(rest) if rest.is_empty() || rest.starts_with('/'));
+        let versioned = matches!(address.path().strip_prefix("/api"), Some(rest) if rest.is_empty() || rest.starts_with('/'));
+        let parent = trace_parent::parent(request.headers());
+        let span = shared.traces.request(method.as_str(), parent.as_ref());
 
-        let (version, response) = match admit(&shared, &mut request, request_id.clone()).await {
-            Ok(context) => {
-                let version = context.version();
-                let address = request.uri().clone();
-                let response = answer(self.router, request, shared.settings.request_timeout).await;
-                log_failure(&response, &method, address.path(), &request_id);
-                (version, response)
-            }
-            Err(refused) => (shared.settings.default_version, *refused),
+        let passage = pass(self.router, &shared, request, request_id.clone());
+        let (context, response) = match &span {
+            // Boxed, so that a request that is not traced carries no place for it.
+            Some(span) => span.over(Box::pin(passage)).await,
+            None => passage.await,
         };
+        let version = context.as_ref().map_or(shared.settings.default_version, RequestContext::version);
         let version = response.extensions().get::<ApiVersion>().copied().unwrap_or(version);
+        let failure = failure_of(&response);
         let details = render::Request {
             version,
             method: &method,
@@ -96,6 +105,23 @@ impl Edge {
         };
         let mut response = rendered(response, &details);
         finish_headers(&mut response, &details, versioned, shared.settings.https);
+        let answered = Answered {
+            at: now,
+            method: &method,
+            path: address.path(),
+            request_id: &request_id,
+            context: context.as_ref(),
+            response: &response,
+            failure,
+        };
+        let route = running.end(&answered);
+        if let Some(span) = &span {
+            answered.describe(span, &route);
+        }
+        let trace = span.map(|span| span.context()).or(parent);
+        if let Some(traceparent) = trace.as_ref().and_then(trace_parent::header) {
+            response.headers_mut().insert(TRACEPARENT, traceparent);
+        }
         response
     }
 }
@@ -148,18 +174,26 @@ async fn admit(
             *request.uri_mut() = uri;
         }
     }
-    let identity = match Credentials::of(request.headers()) {
-        Ok(Some(credentials)) => shared.authenticator.authenticate(credentials).await,
-        Ok(None) => Ok(Actor::Guest),
-        Err(refusal) => Err(refusal),
-    };
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let peer = peer.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
     let client = client_address(peer, request.headers(), &shared.settings.trusted_proxies);
-    let inner = Inner { shared: Arc::clone(shared), request_id, version, client, identity };
+    let identity = match Credentials::of(request.headers()) {
+        Ok(Some(credentials)) => shared.authenticator.authenticate(credentials, client).await,
+        Ok(None) => Ok(Actor::Guest),
+        Err(refusal) => Err(refusal),
+    };
+    let inner = Inner {
+        shared: Arc::clone(shared),
+        request_id,
+        version,
+        peer: peer.ip().to_canonical(),
+        client,
+        identity,
+        route: OnceLock::new(),
+    };
     let context = RequestContext(Arc::new(inner));
     request.extensions_mut().insert(context.clone());
-    take_general(&context, request).map_err(|response| Box::new(with_version(*response, version)))?;
+    take_general(&context, request).await.map_err(|response| Box::new(with_version(*response, version)))?;
     Ok(context)
 }
 
@@ -168,12 +202,18 @@ fn with_version(mut response: Response, version: ApiVersion) -> Response {
     response
 }
 
+/// What payment providers send, many a minute from few addresses. It has a limit of its own.
+const WEBHOOKS: &str = "/api/payments/webhooks/";
+
 /// The general limit counts what is under `/api`, but not the documentation.
-fn take_general(context: &RequestContext, request: &mut Request) -> Result<(), Box<Response>> {
+async fn take_general(context: &RequestContext, request: &mut Request) -> Result<(), Box<Response>> {
     let path = request.uri().path();
     let on = context.0.shared.limits.is_on();
-    let counted =
-        on && path.starts_with("/api/") && !path.starts_with("/api/docs") && path != "/api/openapi.json";
+    let counted = on
+        && path.starts_with("/api/")
+        && !path.starts_with("/api/docs")
+        && !path.starts_with(WEBHOOKS)
+        && path != "/api/openapi.json";
     if !counted {
         return Ok(());
     }
@@ -186,7 +226,7 @@ fn take_general(context: &RequestContext, request: &mut Request) -> Result<(), B
         }
         _ => limited::client_key(context.client()),
     };
-    let decision = context.0.shared.limits.check(&policy, &key);
+    let decision = context.0.shared.limits.check(&policy, &key).await;
     let allowed = decision.allowed;
     let standing = Standing { policy, decision };
     if allowed {
@@ -196,6 +236,23 @@ fn take_general(context: &RequestContext, request: &mut Request) -> Result<(), B
     let mut response = Problem(too_many(&standing.decision)).into_response();
     response.extensions_mut().insert(standing);
     Err(Box::new(response))
+}
+
+/// From the head of a request to its answer before any version has given it a shape; without a context when it was
+/// refused at the door.
+async fn pass(
+    router: Router,
+    shared: &Arc<Shared>,
+    mut request: Request,
+    request_id: String,
+) -> (Option<RequestContext>, Response) {
+    match admit(shared, &mut request, request_id).await {
+        Ok(context) => {
+            let response = answer(router, request, shared.settings.request_timeout).await;
+            (Some(context), response)
+        }
+        Err(refused) => (None, *refused),
+    }
 }
 
 async fn answer(router: Router, request: Request, limit: Duration) -> Response {
@@ -217,14 +274,10 @@ async fn answer(router: Router, request: Request, limit: Duration) -> Response {
     response
 }
 
-/// A failure of ours is told to the log once, whole, under the id the client got.
-fn log_failure(response: &Response, method: &axum::http::Method, path: &str, request_id: &str) {
-    if let Some(refusal) = response.extensions().get::<Arc<Refusal>>()
-        && matches!(refusal.kind, RefusalKind::Internal | RefusalKind::Unavailable)
-    {
-        let source = refusal.source.as_deref().map(ToString::to_string);
-        tracing::error!(%method, path, request_id, code = refusal.code, source, "request failed");
-    }
+/// Why a request was refused, if the fault is ours.
+fn failure_of(response: &Response) -> Option<Arc<Refusal>> {
+    let refusal = response.extensions().get::<Arc<Refusal>>()?;
+    matches!(refusal.kind, RefusalKind::Internal | RefusalKind::Unavailable).then(|| Arc::clone(refusal))
 }
 
 fn rendered(mut response: Response, details: &render::Request<'_>) -> Response {
@@ -266,6 +319,10 @@ fn finish_headers(response: &mut Response, details: &render::Request<'_>, versio
         if status != StatusCode::NOT_MODIFIED {
             headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         }
+    }
+    // It answers tokens and profiles as well.
+    if details.version == ApiVersion::V0 {
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     render::guard_headers(headers, https);
 }

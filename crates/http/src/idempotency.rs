@@ -1,18 +1,20 @@
 //! `Idempotency-Key`: a POST that is sent again has its effect once and gets its first answer again.
 //!
-//! The record commits with the effect. Its key's scope is the actor, the method, the path and the version. Refusals and
-//! failures are not kept: whoever was refused may mend the request and try again under the same key.
+//! The record commits with the effect. Its key's scope is the actor, the method, the path and the version; guests share
+//! one actor, so a guest's key holds only where something tells that guest from others. Refusals and failures are not
+//! kept: whoever was refused may mend the request and try again under the same key.
 
 use std::time::Duration;
 
 use axum::{
+    body::HttpBody,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
-use stoa_kernel::{Clock, Refusal, RefusalKind, Timestamp};
+use stoa_kernel::{Actor, Clock, Refusal, RefusalKind, Timestamp};
 use stoa_platform::{
     Platform,
     database::{Database, DatabaseError, Migration, Tx},
@@ -55,21 +57,25 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Idempotent<T> {
         let context = RequestContext::from_request_parts(&mut parts, state).await?;
         let key = parts.headers.get("idempotency-key").map(read_key).transpose()?;
         let bytes = read_json(&parts.headers, body, context.settings().body_limit).await?;
-        let once = Once(match key {
-            Some(key) => Some(Record {
-                scope: format!(
-                    "{} {} {} {}",
-                    context.actor()?,
-                    parts.method,
-                    parts.uri.path(),
-                    context.version().name()
-                ),
-                key,
-                fingerprint: Sha256::digest(&bytes).to_vec(),
-            }),
-            None => None,
-        });
-        Ok(Self { body: parse_json(&bytes)?, once })
+        Ok(Self { once: Once::of(&context, &parts, key, &bytes)?, body: parse_json(&bytes)? })
+    }
+}
+
+/// The same where the body may be left out, with its type.
+#[derive(Debug)]
+pub struct MaybeEmpty<T>(pub Idempotent<T>);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeEmpty<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if request.headers().contains_key(header::CONTENT_TYPE) || !request.body().is_end_stream() {
+            return Idempotent::from_request(request, state).await.map(Self);
+        }
+        let (mut parts, _) = request.into_parts();
+        let context = RequestContext::from_request_parts(&mut parts, state).await?;
+        let key = parts.headers.get("idempotency-key").map(read_key).transpose()?;
+        Ok(Self(Idempotent { once: Once::of(&context, &parts, key, &[])?, body: T::default() }))
     }
 }
 
@@ -83,7 +89,11 @@ fn read_key(value: &HeaderValue) -> Result<String, Problem> {
 
 /// The promise that a request has its effect once; without a key it promises nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Once(Option<Record>);
+pub struct Once {
+    record: Option<Record>,
+    /// What a guest asked to be kept; it is not while nothing tells that guest from others.
+    guests: Option<Record>,
+}
 
 #[derive(Clone, Debug)]
 struct Record {
@@ -134,9 +144,31 @@ impl<E> From<DatabaseError> for Stopped<E> {
 }
 
 impl Once {
+    fn of(
+        context: &RequestContext,
+        parts: &Parts,
+        key: Option<String>,
+        body: &[u8],
+    ) -> Result<Self, Problem> {
+        let scope = format!("{} {} {}", parts.method, parts.uri.path(), context.version().name());
+        let record = key.map(|key| Record { scope, key, fingerprint: Sha256::digest(body).to_vec() });
+        Ok(match context.actor()? {
+            Actor::Guest => Self { record: None, guests: record },
+            actor => Self { record: record.map(|record| record.of(actor)), guests: None },
+        })
+    }
+
     /// Whether a key was given.
     pub fn has_key(&self) -> bool {
-        self.0.is_some()
+        self.record.is_some() || self.guests.is_some()
+    }
+
+    /// The promise made to the one guest whom `name` tells from others; as it was for everybody else. The name must not
+    /// be a secret, for it is kept.
+    #[must_use]
+    pub fn among_guests(self, name: impl std::fmt::Display) -> Self {
+        let record = self.guests.map(|record| record.of(&format_args!("guest:{name}")));
+        Self { record: self.record.or(record), guests: None }
     }
 
     /// Runs a request that is one transaction; its answer is kept in that transaction.
@@ -172,7 +204,7 @@ impl Once {
     /// Claims the key inside the transaction that begins the effect. Refused with 422 for another body and with 409
     /// while the first request is running.
     pub fn begin(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<Begun, BeginError> {
-        let Some(record) = &self.0 else { return Ok(Begun::Fresh) };
+        let Some(record) = &self.record else { return Ok(Begun::Fresh) };
         if record.insert(tx, now)? {
             return Ok(Begun::Fresh);
         }
@@ -198,7 +230,7 @@ impl Once {
 
     /// Notes how far the request has come, in the transaction that brought it there.
     pub fn mark(&self, tx: &mut Tx<'_>, recovery: &str) -> Result<(), DatabaseError> {
-        let Some(record) = &self.0 else { return Ok(()) };
+        let Some(record) = &self.record else { return Ok(()) };
         tx.execute(
             "UPDATE idempotency_keys SET recovery = $3 WHERE scope = $1 AND key = $2",
             params![&record.scope, &record.key, recovery],
@@ -208,7 +240,7 @@ impl Once {
 
     /// Keeps the answer, in the transaction that completes the effect.
     pub fn finish(&self, tx: &mut Tx<'_>, reply: &Reply, now: Timestamp) -> Result<(), DatabaseError> {
-        let Some(record) = &self.0 else { return Ok(()) };
+        let Some(record) = &self.record else { return Ok(()) };
         let location = reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         tx.execute(
             "UPDATE idempotency_keys SET done = $3, status = $4, body = $5, etag = $6, location = $7, expires_at = $8
@@ -229,7 +261,7 @@ impl Once {
 
     /// Frees the key after a refusal, in the transaction that undoes the effect.
     pub fn forget(&self, tx: &mut Tx<'_>) -> Result<(), DatabaseError> {
-        let Some(record) = &self.0 else { return Ok(()) };
+        let Some(record) = &self.record else { return Ok(()) };
         tx.execute(
             "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2",
             params![&record.scope, &record.key],
@@ -281,6 +313,10 @@ fn still_running() -> Refusal {
 }
 
 impl Record {
+    fn of(self, who: &impl std::fmt::Display) -> Self {
+        Self { scope: format!("{who} {}", self.scope), ..self }
+    }
+
     /// Claims the key; false when it is taken and not yet expired.
     fn insert(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<bool, DatabaseError> {
         tx.execute(

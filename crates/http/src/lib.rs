@@ -14,23 +14,26 @@ mod guard;
 mod idempotency;
 mod limited;
 mod list;
+mod measure;
 mod module;
 mod problem;
 mod render;
 mod reply;
 mod settings;
 mod strict;
+mod trace_parent;
 mod v0;
 mod version;
 
-pub use body::{IfMatch, Json, PathParts, QueryPart};
+pub use body::{IfMatch, Json, PathParts, QueryPart, RawJson, query_problem};
 pub use cached::{CacheRule, cached};
 pub use context::{Authenticator, Caller, Credentials, RequestContext};
 pub use documents::{Documents, documentation};
 pub use edge::Edge;
 pub use guard::{Guard, Permitted, SignedIn};
 pub use idempotency::{
-    BeginError, Begun, IDEMPOTENCY_MIGRATION, Idempotent, Once, PruneIdempotencyKeys, idempotency_module,
+    BeginError, Begun, IDEMPOTENCY_MIGRATION, Idempotent, MaybeEmpty, Once, PruneIdempotencyKeys,
+    idempotency_module,
 };
 pub use limited::{LimitKey, limited};
 pub use list::{ListParameters, ListQuery, foreign_cursor};

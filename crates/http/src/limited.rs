@@ -42,7 +42,7 @@ pub fn limited(
                 return next.run(request).await;
             }
             let policy = policy(&context.settings().limits);
-            let decision = context.0.shared.limits.check(policy, &key_of(&context, key));
+            let decision = context.0.shared.limits.check(policy, &key_of(&context, key)).await;
             let mut response = if decision.allowed {
                 next.run(request).await
             } else {

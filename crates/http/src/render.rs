@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use stoa_kernel::{FieldError, Refusal, Timestamp};
 
 use crate::{
@@ -61,7 +61,7 @@ pub(crate) fn matches_etag(list: &str, etag: &str) -> bool {
     list.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }
 
-fn enveloped(data: Bytes, list: Option<&ListShape>, request: &Request<'_>) -> Bytes {
+pub(crate) fn enveloped(data: Bytes, list: Option<&ListShape>, request: &Request<'_>) -> Bytes {
     match (request.version, list) {
         (ApiVersion::V1, list) => {
             let mut body = Vec::with_capacity(data.len() + 256);
@@ -95,6 +95,8 @@ struct ListFields<'l> {
     size: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread_count: Option<u32>,
 }
 
 impl<'l> ListFields<'l> {
@@ -104,6 +106,7 @@ impl<'l> ListFields<'l> {
             page: list.page,
             size: list.page.map(|_| list.limit),
             total: list.total,
+            unread_count: list.unread,
         }
     }
 }
@@ -220,18 +223,23 @@ struct V1Error<'f> {
     details: V1Details<'f>,
 }
 
-#[derive(Serialize)]
-struct V1Details<'f> {
-    errors: &'f [FieldError],
-    #[serde(flatten)]
-    facts: std::collections::BTreeMap<&'f str, &'f serde_json::Value>,
+/// The fields at fault, with the facts of the refusal as further members.
+struct V1Details<'f>(&'f Refusal);
+
+impl Serialize for V1Details<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(Some(1 + self.0.facts.len()))?;
+        members.serialize_entry("errors", &self.0.fields)?;
+        for (name, value) in &self.0.facts {
+            members.serialize_entry(name, value)?;
+        }
+        members.end()
+    }
 }
 
 impl<'f> V1Failure<'f> {
     fn of(refusal: &'f Refusal, request: &Request<'f>) -> Self {
-        let facts = refusal.facts.iter().map(|(name, value)| (*name, value)).collect();
-        let details = V1Details { errors: &refusal.fields, facts };
-        let error = V1Error { code: refusal.code, message: &refusal.detail, details };
+        let error = V1Error { code: refusal.code, message: &refusal.detail, details: V1Details(refusal) };
         Self { success: false, error, meta: Meta::of(request, None) }
     }
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use stoa_kernel::{Page, PageRequest, Position, Refusal};
+use stoa_kernel::{Page, PageRequest, Position, Refusal, Timestamp};
 use stoa_platform::cache::Tag;
 
 use crate::problem::Problem;
@@ -22,6 +22,7 @@ pub struct Reply {
     pub(crate) etag: Option<String>,
     pub(crate) headers: HeaderMap,
     pub(crate) tags: Vec<Tag>,
+    pub(crate) holds_until: Option<Timestamp>,
 }
 
 /// What a list says about itself beside its entries.
@@ -31,6 +32,9 @@ pub(crate) struct ListShape {
     pub(crate) next_cursor: Option<String>,
     pub(crate) page: Option<u32>,
     pub(crate) total: Option<u32>,
+    /// How many of the whole list were not read, where entries can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unread: Option<u32>,
 }
 
 impl Reply {
@@ -69,12 +73,40 @@ impl Reply {
             next_cursor: page.next.as_ref().map(stoa_kernel::Cursor::encode),
             page: number,
             total: page.total,
+            unread: None,
         });
         Ok(reply)
     }
 
+    /// Says beside the entries of a list how many of all of them were not read.
+    pub fn with_unread(mut self, count: u32) -> Self {
+        if let Some(list) = &mut self.list {
+            list.unread = Some(count);
+        }
+        self
+    }
+
+    /// The resource as it was serialised.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The same answer with a resource in the place of its own.
+    pub fn with_resource(mut self, resource: &impl Serialize) -> Result<Self, Problem> {
+        self.data = serde_json::to_vec(resource).map_err(Refusal::internal)?.into();
+        Ok(self)
+    }
+
     pub(crate) fn of_data(status: StatusCode, data: Bytes) -> Self {
-        Self { status, data, list: None, etag: None, headers: HeaderMap::new(), tags: Vec::new() }
+        Self {
+            status,
+            data,
+            list: None,
+            etag: None,
+            headers: HeaderMap::new(),
+            tags: Vec::new(),
+            holds_until: None,
+        }
     }
 
     /// Marks the state of the resource, e.g. by its version; rendered as a strong `ETag`.
@@ -100,6 +132,12 @@ impl Reply {
     /// Names what the answer was made of; the response cache forgets it when one of the tags is invalidated.
     pub fn with_tag(mut self, tag: Tag) -> Self {
         self.tags.push(tag);
+        self
+    }
+
+    /// Says when the answer changes by time alone; the response cache keeps it no longer.
+    pub fn holding_until(mut self, end: Option<Timestamp>) -> Self {
+        self.holds_until = end;
         self
     }
 }

@@ -26,6 +26,8 @@ pub struct HttpSettings {
     pub body_limit: usize,
     /// How long a request may take from its head to its answer.
     pub request_timeout: Duration,
+    /// From which time on a request is slow: told in the log and remembered.
+    pub slow_request: Duration,
     /// The rate limits.
     pub limits: LimitSettings,
 }
@@ -40,6 +42,7 @@ impl Default for HttpSettings {
             https: false,
             body_limit: 1024 * 1024,
             request_timeout: Duration::from_secs(30),
+            slow_request: Duration::from_secs(1),
             limits: LimitSettings::default(),
         }
     }
@@ -54,10 +57,16 @@ pub struct LimitSettings {
     pub signed_in_factor: u32,
     /// Registering, signing in, resetting: per client and per account.
     pub auth: Policy,
+    /// Asking for mailed links: per address, and per user.
+    pub forgot_password: Policy,
     /// Routes under `/api/admin`.
     pub admin: Policy,
     /// Placing orders.
     pub order: Policy,
+    /// Attempts to pay.
+    pub payment: Policy,
+    /// What payment providers tell; it is not counted as general.
+    pub webhook: Policy,
 }
 
 impl Default for LimitSettings {
@@ -68,8 +77,11 @@ impl Default for LimitSettings {
             general: policy("general", 100, 15 * MINUTE),
             signed_in_factor: 5,
             auth: policy("auth", 5, 15 * MINUTE),
+            forgot_password: policy("forgot-password", 5, 60 * MINUTE),
             admin: policy("admin", 50, 5 * MINUTE),
             order: policy("order", 10, 60 * MINUTE),
+            payment: policy("payment", 30, 60 * MINUTE),
+            webhook: policy("webhook", 600, MINUTE),
         }
     }
 }

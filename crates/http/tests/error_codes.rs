@@ -10,7 +10,19 @@ use std::{
 };
 
 /// Crates whose sources answer requests.
-const CRATES: [&str; 7] = ["accounts", "catalog", "http", "kernel", "ordering", "platform", "server"];
+const CRATES: [&str; 11] = [
+    "accounts",
+    "catalog",
+    "chat",
+    "drivers",
+    "http",
+    "kernel",
+    "notifications",
+    "operations",
+    "ordering",
+    "platform",
+    "server",
+];
 /// What a literal of a single word stands in when it is a code.
 const CODE_CALLS: [&str; 2] = ["Flaw::new(", "FieldError::new("];
 /// Literals in the style of codes that are something else: names in the environment, an attribute of serde.

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Id, Refusal};
+use crate::{Id, Refusal, RefusalKind};
 
 /// Marker of user ids.
 pub enum User {}
@@ -108,7 +108,11 @@ impl Actor {
         match self {
             Self::Guest => Err(Refusal::authentication_required()),
             Self::User(person) => Ok(person),
-            Self::Machine(_) => Err(Refusal::forbidden()),
+            Self::Machine(_) => Err(Refusal::new(
+                RefusalKind::Forbidden,
+                "FORBIDDEN",
+                "This is for people who have signed in; an API key will not do.",
+            )),
         }
     }
 

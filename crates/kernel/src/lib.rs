@@ -1,4 +1,5 @@
-//! The words every room of Stoa uses: ids, money, time, randomness, pages, who asks and how a request is refused.
+//! The words every room of Stoa uses: ids, money, time, randomness, pages, who asks, how a request is refused and how a
+//! text is taken apart to be found.
 //!
 //! Plain values and rules. This crate knows no runtime, no HTTP and no SQL, so every other crate may know it.
 
@@ -10,6 +11,7 @@ pub mod page;
 pub mod random;
 pub mod refusal;
 pub mod time;
+pub mod words;
 
 pub use actor::{Actor, Permission, Permissions, SessionId, SignedIn, UserId};
 pub use fields::{Fields, Flaw};

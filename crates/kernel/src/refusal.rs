@@ -3,6 +3,7 @@
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// The kinds of refusal; each surface maps them to its own status.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +81,7 @@ pub struct Refusal {
     /// The fields at fault, if fields are.
     pub fields: Vec<FieldError>,
     /// Facts beside the sentence, such as `available` and `requested`.
-    pub facts: Vec<(&'static str, serde_json::Value)>,
+    pub facts: Vec<(&'static str, Box<RawValue>)>,
     /// When to try again.
     pub retry_after: Option<Duration>,
     /// What went wrong inside; logged, never sent.
@@ -154,9 +155,10 @@ impl Refusal {
         refusal
     }
 
-    /// Adds a fact beside the sentence.
-    pub fn with_fact(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
-        self.facts.push((name, value.into()));
+    /// Adds a fact beside the sentence, written as the type writes itself: money keeps its digits.
+    pub fn with_fact(mut self, name: &'static str, value: impl Serialize) -> Self {
+        // Numbers, texts and money always serialise.
+        self.facts.extend(serde_json::value::to_raw_value(&value).ok().map(|value| (name, value)));
         self
     }
 

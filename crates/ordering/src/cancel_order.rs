@@ -1,6 +1,6 @@
 //! Ending an order early: cancelled before it is shipped, or paid back after that. Its money returns either way.
 
-use stoa_contracts::ordering::{OrderId, PaymentRefunded};
+use stoa_contracts::{ordering::OrderId, payments::ChargeOutcome};
 use stoa_http::IfMatch;
 use stoa_kernel::Refusal;
 use stoa_platform::{
@@ -14,10 +14,9 @@ use crate::{
     Ordering,
     error::OrderError,
     jobs::{Notice, NotifyBuyer},
-    order::{Order, amount},
-    provider::{ChargeOutcome, charge_key, refund_key},
-    settle_payment::write_step,
-    status::{OrderStatus, PaymentStatus},
+    order::Order,
+    settle_payment::{Listener, write_step},
+    status::OrderStatus,
     store::{
         orders::{self, Scope},
         payments::{self, Payment, PaymentState, Step},
@@ -75,137 +74,107 @@ impl Ordering {
     }
 
     async fn end_and_return(self, end: End, occasion: Occasion) -> Result<Order, OrderError> {
-        let (ordering, at_first) = (self.clone(), occasion.clone());
-        let (order, payment) =
-            self.platform.database.write(move |tx| ordering.end(tx, &end, &at_first)).await?;
+        let (ordering, at_first, id) = (self.clone(), occasion.clone(), end.order);
+        self.platform.database.write(move |tx| ordering.end(tx, &end, &at_first)).await?;
         failpoint::reach("order.after_cancel");
-        match self.return_money(order.clone(), payment, &occasion).await {
-            Err(OrderError::Provider(error)) => {
-                tracing::warn!(order.id = %order.id, %error, "money is not returned yet; the sweep will");
-                Ok(order)
-            }
-            returned => returned,
-        }
+        self.finish_return(id, &occasion).await;
+        let (order, _) = self.platform.database.write(move |tx| as_it_stands(tx, id)).await?;
+        Ok(order)
     }
 
-    fn end(&self, tx: &mut Tx<'_>, end: &End, occasion: &Occasion) -> Result<(Order, Payment), OrderError> {
+    fn end(&self, tx: &mut Tx<'_>, end: &End, occasion: &Occasion) -> Result<(), OrderError> {
         let before = orders::lock(tx, end.scope, end.order)?.ok_or(OrderError::UnknownOrder)?;
         end.if_match.check(before.version)?;
         end.ending.check(before.status)?;
-        let mut payment = payments::of_order(tx, before.id)?
-            .ok_or_else(|| DatabaseError::Decode("an order has no payment".into()))?;
+        let (_, payment) = as_it_stands(tx, before.id)?;
         let mut ended = before.next_version(occasion);
         ended.enter(end.ending.status(), occasion, end.details.clone());
-        self.write_end(tx, &before, &ended, &mut payment)?;
+        self.write_end(tx, occasion, (&before, &ended), &payment)?;
         events::append(tx, occasion, &ended.status_changed(before.status))?;
         let notice = if end.ending == Ending::PaidBack {
             Notice::Refunded
         } else {
-            self.catalog.return_stock(tx, occasion, &ended.pieces())?;
+            self.give_back(tx, occasion, &ended)?;
             events::append(tx, occasion, &ended.cancelled())?;
             Notice::Cancelled
         };
         jobs::enqueue(tx, occasion, &NotifyBuyer::of(ended.id, notice))?;
         failpoint::reach("order.cancel.before_commit");
-        Ok((ended, payment))
+        Ok(())
     }
 
+    /// What was taken and is not on its way back yet goes back; what may still be taken is voided.
     fn write_end(
         &self,
         tx: &mut Tx<'_>,
-        before: &Order,
-        ended: &Order,
-        payment: &mut Payment,
+        occasion: &Occasion,
+        (before, ended): (&Order, &Order),
+        payment: &Payment,
     ) -> Result<(), DatabaseError> {
-        let to = match payment.state {
-            PaymentState::Captured => Some(PaymentState::Refunding),
-            PaymentState::Charging | PaymentState::Action => Some(PaymentState::Voiding),
-            _ => None,
+        let written = if payment.state.is_open() {
+            let due = Some(ended.updated_at + self.settings.settle_after);
+            let step = Step { due, ..Step::plain(payment.state, PaymentState::Voiding) };
+            write_step(tx, before, ended, step)?
+        } else {
+            orders::save(tx, ended, before.version)?
         };
-        let due = Some(ended.updated_at + self.settings.settle_after);
-        let written = match to {
-            Some(to) => write_step(tx, before, ended, Step { from: payment.state, to, charge: None, due })?,
-            None => orders::save(tx, ended, before.version)?,
-        };
-        payment.state = to.unwrap_or(payment.state);
-        if written { Ok(()) } else { Err(DatabaseError::Conflict("an order changed under its lock".into())) }
+        if !written {
+            return Err(DatabaseError::Conflict("an order changed under its lock".into()));
+        }
+        if payment.state.is_taken() {
+            self.put_aside(tx, occasion, ended, payment.left(), None)?;
+        }
+        Ok(())
     }
 
-    /// Has the provider void or return what an ended order was charged, as far as that is not done.
-    pub(crate) async fn return_money(
+    /// Has the provider void or return what an ended order was charged, as far as that is not done. What cannot be done
+    /// now is left to the sweep.
+    pub(crate) async fn finish_return(&self, order: OrderId, occasion: &Occasion) {
+        if let Err(error) = self.return_money(order, occasion).await {
+            tracing::warn!(order.id = %order, %error, "money is not returned yet; the sweep will");
+        }
+    }
+
+    /// The same, and tells when it could not be done.
+    pub(crate) async fn return_money(&self, id: OrderId, occasion: &Occasion) -> Result<(), OrderError> {
+        let (order, payment) = self.platform.database.write(move |tx| as_it_stands(tx, id)).await?;
+        if payment.state == PaymentState::Voiding {
+            self.void(order, payment, occasion).await?;
+        }
+        self.run_refunds(id, occasion).await
+    }
+
+    /// Makes sure that an order that is given up is not charged later.
+    pub(crate) async fn void(
         &self,
         order: Order,
         payment: Payment,
         occasion: &Occasion,
     ) -> Result<Order, OrderError> {
-        let (order, payment) = match payment.state {
-            PaymentState::Voiding => self.void(order, occasion).await?,
-            _ => (order, payment),
-        };
-        match payment.state {
-            PaymentState::Refunding => self.refund(order, payment, occasion).await,
-            _ => Ok(order),
-        }
-    }
-
-    /// Makes sure that an order that was ended before its charge was settled is not charged later.
-    async fn void(&self, order: Order, occasion: &Occasion) -> Result<(Order, Payment), OrderError> {
-        let outcome = self.provider.void(&charge_key(order.id)).await?;
-        let due = Some(self.platform.clock.now() + self.settings.settle_after);
-        let occasion = self.later(occasion);
-        let voided = self.platform.database.write(move |tx| {
-            let mut after = order.next_version(&occasion);
-            let from = PaymentState::Voiding;
-            let step = if let ChargeOutcome::Captured { charge } = &outcome {
-                after.payment_status = PaymentStatus::Captured;
-                Step { from, to: PaymentState::Refunding, charge: Some(charge), due }
-            } else {
-                after.payment_status = PaymentStatus::Failed;
-                Step { from, to: PaymentState::Void, charge: None, due: None }
-            };
-            write_step(tx, &order, &after, step)?;
-            as_it_stands(tx, order.id)
-        });
+        let outcome = self.void_intent(&order, &payment).await?;
+        let (ordering, occasion) = (self.clone(), self.later(occasion));
+        let voided = self
+            .platform
+            .database
+            .write(move |tx| ordering.settle(tx, &occasion, (&order, &payment), &outcome, Listener::Nobody));
         Ok(voided.await?)
     }
 
-    async fn refund(&self, order: Order, payment: Payment, occasion: &Occasion) -> Result<Order, OrderError> {
-        let charge = payment.charge.unwrap_or_default();
-        self.provider.refund(&refund_key(order.id), &charge, order.totals.total).await?;
-        failpoint::reach("order.after_refund");
-        let occasion = self.later(occasion);
-        let refunded = self.platform.database.write(move |tx| {
-            let mut refunded = order.next_version(&occasion);
-            refunded.payment_status = PaymentStatus::Refunded;
-            let step =
-                Step { from: PaymentState::Refunding, to: PaymentState::Refunded, charge: None, due: None };
-            if !write_step(tx, &order, &refunded, step)? {
-                return as_it_stands(tx, order.id).map(|(order, _)| order);
-            }
-            events::append(tx, &occasion, &refund_event(&refunded)?)?;
-            failpoint::reach("order.refund.before_commit");
-            Ok(refunded)
-        });
-        let refunded = refunded.await?;
-        failpoint::reach("order.after_refund_settled");
-        Ok(refunded)
+    async fn void_intent(&self, order: &Order, payment: &Payment) -> Result<ChargeOutcome, OrderError> {
+        match self.intent_of(order.id, payment) {
+            Ok(intent) => Ok(self.providers.of_payment(&payment.provider)?.void(&intent).await?),
+            // Nothing is charged by a name that was never kept, and from now on none will be kept.
+            Err(_) => Ok(ChargeOutcome::Voided),
+        }
     }
-}
-
-fn refund_event(order: &Order) -> Result<PaymentRefunded, DatabaseError> {
-    Ok(PaymentRefunded {
-        order_id: order.id,
-        user_id: order.buyer,
-        version: order.version,
-        amount: amount(order.totals.total)?,
-    })
 }
 
 /// An order and its payment, whoever moved them last.
 pub(crate) fn as_it_stands(tx: &mut Tx<'_>, id: OrderId) -> Result<(Order, Payment), DatabaseError> {
-    let order = orders::find(tx, Scope::All, id)?;
-    let payment = payments::of_order(tx, id)?;
-    order.zip(payment).ok_or_else(|| DatabaseError::Decode(format!("order {id} or its payment is gone")))
+    let missing = || DatabaseError::Decode(format!("order {id} or its payment is gone"));
+    let order = orders::find(tx, Scope::All, id)?.ok_or_else(missing)?;
+    let payment = payments::of_order(tx, id, order.totals.total.currency())?.ok_or_else(missing)?;
+    Ok((order, payment))
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ fn move_on(tx: &mut Tx<'_>, change: &Move, occasion: &Occasion) -> Result<Order,
         return Err(OrderError::IllegalMove { from: before.status, to: change.to });
     }
     if before.status == OrderStatus::Pending {
-        check_not_charging(tx, before.id)?;
+        check_not_charging(tx, &before)?;
     }
     let mut moved = before.next_version(occasion);
     moved.enter(change.to, occasion, change.details.clone());
@@ -73,8 +73,8 @@ fn move_on(tx: &mut Tx<'_>, change: &Move, occasion: &Occasion) -> Result<Order,
 }
 
 /// An order may be confirmed by hand while it waits for its buyer, but not while its charge is under way.
-fn check_not_charging(tx: &mut Tx<'_>, order: OrderId) -> Result<(), OrderError> {
-    match payments::of_order(tx, order)? {
+fn check_not_charging(tx: &mut Tx<'_>, order: &Order) -> Result<(), OrderError> {
+    match payments::of_order(tx, order.id, order.totals.total.currency())? {
         Some(payment) if payment.state == PaymentState::Charging => Err(OrderError::PaymentInProgress),
         _ => Ok(()),
     }

@@ -1,7 +1,10 @@
 //! Work done later: mails to buyers, and the sweep.
 
 use serde::{Deserialize, Serialize};
-use stoa_contracts::ordering::OrderId;
+use stoa_contracts::{
+    notifications::{Channel, Kind},
+    ordering::OrderId,
+};
 use stoa_platform::jobs::{Job, JobContext, JobFailure};
 
 use crate::{
@@ -39,6 +42,18 @@ impl Notice {
             Self::Cancelled => "order_cancelled",
             Self::Tracking => "order_tracking",
             Self::Refunded => "order_refunded",
+        }
+    }
+
+    /// What its buyer may choose not to be told by mail.
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Confirmation => Kind::OrderConfirmed,
+            Self::Shipped => Kind::OrderShipped,
+            Self::Delivered => Kind::OrderDelivered,
+            Self::Cancelled => Kind::OrderCancelled,
+            Self::Tracking => Kind::OrderTracking,
+            Self::Refunded => Kind::OrderRefunded,
         }
     }
 }
@@ -89,11 +104,16 @@ impl Ordering {
         let (ordering, id) = (self.clone(), job.order);
         let looked_up = self.platform.database.read(move |connection| {
             let Some(order) = orders::find(connection, Scope::All, id)? else { return Ok(None) };
+            let (buyer, kind) = (order.buyer, job.notice.kind());
+            let wanted = ordering.preferences.as_ref();
+            if !wanted.map_or(Ok(true), |people| people.wants(connection, buyer, kind, Channel::Mail))? {
+                return Ok(None);
+            }
             let contact = ordering.accounts.contact(connection, order.buyer)?;
             Ok::<_, OrderError>(contact.map(|contact| (order, contact)))
         });
         let Some((order, contact)) = looked_up.await? else {
-            tracing::info!(order.id = %id, "an order has nobody left to write to");
+            tracing::info!(order.id = %id, "an order has nobody to write to");
             return Ok(());
         };
         let letter = Letter { name: contact.name, order: OrderView::from(order) };

@@ -9,13 +9,23 @@
 mod address;
 mod cancel_order;
 mod cart;
+mod cart_views;
 mod change_status;
+mod charge_order;
+mod complaint;
 mod edit_cart;
 mod error;
+mod give_back;
+mod guest_cart;
+mod hear_notice;
+mod invoice;
 mod jobs;
 mod order;
+mod pay_later;
+mod payment_views;
 mod place_order;
 mod provider;
+mod refund_order;
 mod routes;
 mod settings;
 mod settle_payment;
@@ -26,11 +36,14 @@ mod templates;
 mod test_provider;
 mod totals;
 mod track_order;
+pub mod verify;
 mod views;
 
 use std::sync::Arc;
 
-use stoa_contracts::{accounts::Accounts, catalog::Catalog};
+use stoa_contracts::{
+    accounts::Accounts, catalog::Catalog, notifications::Preferences, payments::PaymentProvider,
+};
 use stoa_http::Module;
 use stoa_kernel::Actor;
 use stoa_platform::{
@@ -40,13 +53,14 @@ use stoa_platform::{
 };
 
 pub use address::Address;
-pub use cart::{CartId, CartItemId, MOST_LINES, MOST_PIECES};
+pub use cart::{CartId, CartItemId, MOST_CODES, MOST_LINES, MOST_PIECES};
+pub use guest_cart::RemoveAbandonedCarts;
 pub use jobs::{Notice, NotifyBuyer, SweepOrders};
-pub use provider::{Answer, ChargeOutcome, PaymentProvider, ProviderError, charge_key, refund_key};
-pub use settings::OrderingSettings;
+use provider::Providers;
+pub use provider::intent_key;
+pub use settings::{OrderingSettings, Shop};
 pub use status::{OrderStatus, PaymentStatus};
 pub use templates::TEMPLATES;
-use test_provider::TEST_PROVIDER_MIGRATION;
 pub use test_provider::TestProvider;
 pub use totals::Totals;
 
@@ -58,7 +72,21 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("../../../migrations/0030_ordering.sqlite.sql"),
         include_str!("../../../migrations/0030_ordering.postgres.sql"),
     ),
-    TEST_PROVIDER_MIGRATION,
+    test_provider::LEDGER,
+    Migration::split(
+        32,
+        "wares",
+        include_str!("../../../migrations/0032_wares.sqlite.sql"),
+        include_str!("../../../migrations/0032_wares.postgres.sql"),
+    ),
+    Migration::split(
+        33,
+        "guest carts",
+        include_str!("../../../migrations/0033_guest_carts.sqlite.sql"),
+        include_str!("../../../migrations/0033_guest_carts.postgres.sql"),
+    ),
+    Migration::shared(34, "payments", include_str!("../../../migrations/0034_payments.sql")),
+    test_provider::ATTEMPTS,
 ];
 
 /// The places where a crash test can make a debug build die, in the order an order passes them.
@@ -75,6 +103,21 @@ pub const FAILPOINTS: &[&str] = &[
     "order.after_refund_settled",
 ];
 
+/// Those that are passed only where a payment takes more than one question: at a provider over the network, paid later,
+/// refunded in parts, or told of by a notice.
+pub const PAYMENT_FAILPOINTS: &[&str] = &[
+    "payment.intent_made",
+    "payment.intent_kept",
+    "payment.attempt.before_commit",
+    "payment.after_attempt",
+    "payment.after_confirm",
+    "payment.after_attempt_settled",
+    "payment.refund.before_commit",
+    "payment.after_refund_begun",
+    "payment.notice.before_commit",
+    "payment.after_notice",
+];
+
 /// The domain, cheap to clone.
 #[derive(Clone)]
 pub struct Ordering {
@@ -82,7 +125,8 @@ pub struct Ordering {
     settings: Arc<OrderingSettings>,
     catalog: Arc<dyn Catalog>,
     accounts: Arc<dyn Accounts>,
-    provider: Arc<dyn PaymentProvider>,
+    providers: Providers,
+    preferences: Option<Arc<dyn Preferences>>,
 }
 
 impl Ordering {
@@ -94,7 +138,29 @@ impl Ordering {
         accounts: Arc<dyn Accounts>,
         provider: Arc<dyn PaymentProvider>,
     ) -> Self {
-        Self { platform: platform.clone(), settings: Arc::new(settings), catalog, accounts, provider }
+        let providers = Providers::new(provider);
+        Self {
+            platform: platform.clone(),
+            settings: Arc::new(settings),
+            catalog,
+            accounts,
+            providers,
+            preferences: None,
+        }
+    }
+
+    /// Knows of a provider besides, that takes no new orders but still holds the money of older ones.
+    #[must_use]
+    pub fn with_former_provider(mut self, provider: Arc<dyn PaymentProvider>) -> Self {
+        self.providers.add_former(provider);
+        self
+    }
+
+    /// Asks whether a buyer wants a mail before it sends one; without, every buyer is written to.
+    #[must_use]
+    pub fn asking(mut self, preferences: Arc<dyn Preferences>) -> Self {
+        self.preferences = Some(preferences);
+        self
     }
 
     /// What it serves and does.
@@ -103,8 +169,11 @@ impl Ordering {
             name: "ordering",
             migrations: MIGRATIONS.to_vec(),
             routes: routes::routes(self.clone()),
-            job_handlers: vec![self.mail_handler(), self.sweep_handler()],
-            schedules: vec![Schedule::of("sweep-orders", "* * * * *", SweepOrders {})],
+            job_handlers: vec![self.mail_handler(), self.sweep_handler(), self.abandoned_carts_handler()],
+            schedules: vec![
+                Schedule::of("sweep-orders", "* * * * *", SweepOrders {}),
+                Schedule::of("remove-abandoned-carts", "41 * * * *", RemoveAbandonedCarts {}),
+            ],
             ..Module::default()
         }
     }
@@ -132,9 +201,22 @@ impl Ordering {
         })
     }
 
+    fn abandoned_carts_handler(&self) -> Handler {
+        let ordering = self.clone();
+        Handler::of::<RemoveAbandonedCarts>(move |_: RemoveAbandonedCarts, context: queue::JobContext| {
+            let ordering = ordering.clone();
+            async move { ordering.remove_abandoned_carts(context.occasion()).await }
+        })
+    }
+
     /// Now, by `actor`.
     pub(crate) fn occasion(&self, actor: &Actor) -> Occasion {
         Occasion::new(&self.platform.clock, &self.platform.random, actor)
+    }
+
+    /// Now, by a part of the system or by a party that it listens to.
+    pub(crate) fn system_occasion(&self, name: &str) -> Occasion {
+        Occasion::system(&self.platform.clock, &self.platform.random, name)
     }
 
     /// The same actor, a step later.

@@ -1,7 +1,7 @@
 //! An order and how it changes. Plain values: stores write them down, verbs decide when.
 
 use stoa_contracts::{
-    catalog::{ProductId, Quantity},
+    catalog::{AppliedOffer, OfferId, PackageId, Part, Unpacked, VariantId, Ware},
     ordering::{OrderCancelled, OrderId, OrderPlaced, OrderStatusChanged, PlacedItem},
 };
 use stoa_kernel::{Money, Timestamp, UserId};
@@ -26,6 +26,8 @@ pub(crate) struct Order {
     pub(crate) payment_status: PaymentStatus,
     pub(crate) payment_method: String,
     pub(crate) items: Vec<OrderItem>,
+    /// The offers it was placed with.
+    pub(crate) offers: Vec<AppliedOffer>,
     pub(crate) totals: Totals,
     pub(crate) shipping_address: Address,
     /// `None` when it is the shipping address.
@@ -42,10 +44,12 @@ pub(crate) struct Order {
 /// A line of an order: name and price as they were when it was placed.
 #[derive(Clone, Debug)]
 pub(crate) struct OrderItem {
-    pub(crate) product: ProductId,
+    pub(crate) ware: Ware,
     pub(crate) name: String,
     pub(crate) quantity: i64,
     pub(crate) price: Money,
+    /// What was taken from the shelf for it, if it is a package.
+    pub(crate) parts: Vec<Part>,
 }
 
 /// A status an order came to.
@@ -69,13 +73,24 @@ pub(crate) struct Checkout {
 }
 
 impl Order {
-    /// The order that a cart becomes.
-    pub(crate) fn of_cart(cart: Cart, checkout: &Checkout, occasion: &Occasion) -> Self {
+    /// The order that a cart becomes, for whose packages this was taken from the shelf.
+    pub(crate) fn of_cart(
+        cart: Cart,
+        unpacked: Vec<Unpacked>,
+        checkout: &Checkout,
+        occasion: &Occasion,
+    ) -> Self {
+        let mut unpacked = unpacked;
+        let mut parts_of = |ware| {
+            let taken = unpacked.iter_mut().find(|taken| Ware::Package(taken.package) == ware);
+            taken.map(|taken| std::mem::take(&mut taken.parts)).unwrap_or_default()
+        };
         let items = cart.lines.into_iter().map(|line| OrderItem {
-            product: line.kept.product,
-            name: line.offer.map_or(line.kept.name, |offer| offer.name),
+            ware: line.kept.ware,
+            name: line.sellable.map_or(line.kept.name, |sellable| sellable.name),
             quantity: line.kept.quantity,
             price: line.kept.price,
+            parts: parts_of(line.kept.ware),
         });
         let placed = HistoryEntry {
             version: 1,
@@ -93,6 +108,7 @@ impl Order {
             payment_status: PaymentStatus::Pending,
             payment_method: checkout.payment_method.clone(),
             items: items.collect(),
+            offers: cart.head.shown,
             totals: cart.totals,
             shipping_address: checkout.shipping_address.clone(),
             billing_address: checkout.billing_address.clone(),
@@ -129,8 +145,13 @@ impl Order {
     }
 
     /// The pieces it took from stock.
-    pub(crate) fn pieces(&self) -> Vec<Quantity> {
-        self.items.iter().map(|item| Quantity { product: item.product, pieces: item.quantity }).collect()
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        self.items.iter().flat_map(OrderItem::taken).collect()
+    }
+
+    /// The offers it used.
+    pub(crate) fn used_offers(&self) -> Vec<OfferId> {
+        self.offers.iter().map(|offer| offer.id).collect()
     }
 
     pub(crate) fn placed(&self) -> Result<OrderPlaced, DatabaseError> {
@@ -139,9 +160,7 @@ impl Order {
             order_id: self.id,
             user_id: self.buyer,
             version: self.version,
-            items: items
-                .map(|item| PlacedItem { product_id: item.product, quantity: item.quantity })
-                .collect(),
+            items: items.map(OrderItem::placed).collect(),
             total: amount(self.totals.total)?,
         })
     }
@@ -160,6 +179,37 @@ impl Order {
     pub(crate) fn cancelled(&self) -> OrderCancelled {
         OrderCancelled { order_id: self.id, user_id: self.buyer, version: self.version }
     }
+}
+
+impl OrderItem {
+    /// What was taken from the shelf for it.
+    fn taken(&self) -> Vec<Part> {
+        let pieces = self.quantity;
+        match self.ware {
+            Ware::Product(product) => vec![Part { product, variant: None, pieces }],
+            Ware::Variant(product, variant) => vec![Part { product, variant: Some(variant), pieces }],
+            Ware::Package(_) => self.parts.clone(),
+        }
+    }
+
+    fn placed(&self) -> PlacedItem {
+        PlacedItem {
+            product_id: self.ware.product(),
+            variant_id: variant_of(self.ware),
+            package_id: package_of(self.ware),
+            quantity: self.quantity,
+        }
+    }
+}
+
+/// The variant that a ware is, if it is one.
+pub(crate) const fn variant_of(ware: Ware) -> Option<VariantId> {
+    if let Ware::Variant(_, variant) = ware { Some(variant) } else { None }
+}
+
+/// The package that a ware is, if it is one.
+pub(crate) const fn package_of(ware: Ware) -> Option<PackageId> {
+    if let Ware::Package(package) = ware { Some(package) } else { None }
 }
 
 /// An amount as events carry it.

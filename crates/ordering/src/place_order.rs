@@ -1,6 +1,9 @@
 //! Checking out: the cart becomes an order, the order is charged, the charge is settled.
 
-use stoa_contracts::ordering::OrderId;
+use stoa_contracts::{
+    catalog::{OfferError, OfferId},
+    ordering::OrderId,
+};
 use stoa_http::{Begun, Once, Reply};
 use stoa_kernel::{Refusal, Timestamp, UserId};
 use stoa_platform::{
@@ -12,18 +15,18 @@ use tracing::Instrument;
 
 use crate::{
     Ordering,
-    cart::{Cart, Complaint, Trouble, cart_of},
+    cancel_order::as_it_stands,
+    cart::{Cart, CartHead},
+    charge_order::Attempt,
+    complaint::{Complaint, Subject, Trouble},
+    edit_cart::CartPlace,
     error::OrderError,
     order::{Checkout, Order},
-    provider::{ChargeOutcome, charge_key},
-    settle_payment::Listener,
-    status::PaymentStatus,
     store::{
         carts,
         orders::{self, Scope},
-        payments::{self, PaymentState},
+        payments::{self, Payment, PaymentState},
     },
-    views::{NextAction, OrderView},
 };
 
 /// How a checkout begins.
@@ -31,15 +34,7 @@ enum Opened {
     /// It was done before: this was the answer.
     Answered(Box<Reply>),
     /// There is an order; its payment stands so.
-    Order { order: Box<Order>, payment: PaymentState, attempt: Attempt },
-}
-
-/// Whether a charge can have been asked for already.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Attempt {
-    First,
-    /// An earlier try stopped on its way.
-    Again,
+    Order { order: Box<Order>, payment: Payment, attempt: Attempt },
 }
 
 impl Ordering {
@@ -76,7 +71,7 @@ impl Ordering {
         let opened =
             self.platform.database.write(move |tx| ordering.open(tx, &checkout, &once, &occasion)).await;
         if let Err(OrderError::NotAsShown(complaints)) = &opened {
-            self.show_new_prices(buyer, complaints.clone(), at).await?;
+            self.show_news(buyer, complaints.clone(), at).await?;
         }
         opened
     }
@@ -93,9 +88,15 @@ impl Ordering {
             Begun::Resume(order) => self.reopen(tx, checkout.buyer, &order, occasion.at),
             Begun::Fresh => {
                 let order = Box::new(self.write_order(tx, checkout, occasion)?);
+                let payment = self.open_payment(tx, &order)?;
                 once.mark(tx, &order.id.to_string())?;
+                if order.is_paid_later() {
+                    let reply = self.answer(*order, &payment, None)?;
+                    once.finish(tx, &reply, occasion.at)?;
+                    return Ok(Opened::Answered(Box::new(reply)));
+                }
                 failpoint::reach("order.place.before_commit");
-                Ok(Opened::Order { order, payment: PaymentState::Charging, attempt: Attempt::First })
+                Ok(Opened::Order { order, payment, attempt: Attempt::First })
             }
         }
     }
@@ -106,16 +107,34 @@ impl Ordering {
         checkout: &Checkout,
         occasion: &Occasion,
     ) -> Result<Order, OrderError> {
-        let kept = carts::take(tx, cart_of(checkout.buyer), self.settings.currency, occasion.at)?;
-        let offers = self.offers(tx, &kept)?;
-        let cart = Cart::assemble(checkout.buyer, occasion.at, kept, offers, &self.settings)?;
-        cart.check_out()?;
-        self.catalog.take_stock(tx, occasion, &cart.pieces())?;
-        let mut order = Order::of_cart(cart, checkout, occasion);
+        let place = CartPlace::of(checkout.buyer);
+        let taken = carts::take(tx, place.id, self.settings.currency, occasion.at)?;
+        let sellables = self.sellables(tx, &taken.lines)?;
+        let head = CartHead {
+            codes: taken.codes,
+            shown: taken.shown,
+            ..CartHead::untouched(place.id, place.owner, occasion.at)
+        };
+        let cart = Cart::assemble(head, taken.lines, sellables, &self.settings)?;
+        let discounts = self.discounts(tx, occasion.at, &cart)?;
+        cart.check_out(&discounts)?;
+        let unpacked = self.catalog.take_stock(tx, occasion, &cart.pieces())?;
+        self.use_offers(tx, occasion, &cart.head)?;
+        let mut order = Order::of_cart(cart, unpacked, checkout, occasion);
         orders::insert(tx, &mut order)?;
-        payments::open(tx, &order, self.provider.name(), self.settings.settle_after)?;
         events::append(tx, occasion, &order.placed()?)?;
         Ok(order)
+    }
+
+    fn use_offers(&self, tx: &mut Tx<'_>, occasion: &Occasion, cart: &CartHead) -> Result<(), OrderError> {
+        let offers: Vec<OfferId> = cart.shown.iter().map(|offer| offer.id).collect();
+        if offers.is_empty() {
+            return Ok(());
+        }
+        self.catalog.use_offers(tx, occasion, &offers).map_err(|error| match error {
+            OfferError::Ended(offer) => OrderError::NotAsShown(vec![cart.used_up(offer)]),
+            OfferError::Database(error) => error.into(),
+        })
     }
 
     /// Goes on with the order of an earlier try. The sweep leaves it alone for a while.
@@ -128,112 +147,40 @@ impl Ordering {
     ) -> Result<Opened, OrderError> {
         let id = order.parse::<OrderId>().map_err(|_| lost(order))?;
         let order = orders::lock(tx, Scope::Of(buyer), id)?.ok_or_else(|| lost(order))?;
-        let payment = payments::of_order(tx, id)?.ok_or_else(|| lost("payment"))?.state;
-        if payment == PaymentState::Charging {
+        let (_, payment) = as_it_stands(tx, id)?;
+        if payment.state == PaymentState::Charging {
             payments::postpone(tx, id, at + self.settings.settle_after)?;
         }
         Ok(Opened::Order { order: Box::new(order), payment, attempt: Attempt::Again })
     }
 
     /// The refusal rolled everything back, so what it tells is shown by a transaction of its own.
-    async fn show_new_prices(
+    async fn show_news(
         &self,
         buyer: UserId,
         complaints: Vec<Complaint>,
         at: Timestamp,
     ) -> Result<(), DatabaseError> {
-        let changed = |complaint: &Complaint| matches!(complaint.trouble, Trouble::PriceChanged { .. });
-        if !complaints.iter().any(changed) {
+        if !complaints.iter().any(Complaint::is_news) {
             return Ok(());
         }
-        let cart = cart_of(buyer);
+        let (ordering, place) = (self.clone(), CartPlace::of(buyer));
         let shown = self.platform.database.write(move |tx| {
-            carts::touch(tx, cart, at)?;
+            carts::touch(tx, place.id, at)?;
             for complaint in &complaints {
-                if let Trouble::PriceChanged { now, .. } = complaint.trouble {
-                    carts::reprice(tx, cart, complaint.item, now)?;
+                if let (Subject::Line(item, _), Trouble::PriceChanged { now, .. }) =
+                    (complaint.about, complaint.trouble)
+                {
+                    carts::reprice(tx, place.id, item, now)?;
                 }
             }
-            Ok(())
+            let refused = complaints.iter().filter(|complaint| complaint.about == Subject::Code);
+            let refused: Vec<&str> = refused.map(|complaint| complaint.name.as_str()).collect();
+            ordering.drop_codes(tx, place, &refused)?;
+            ordering.show_offers(tx, place, at)
         });
         shown.await
     }
-
-    async fn pay(
-        self,
-        order: Order,
-        payment: PaymentState,
-        attempt: Attempt,
-        once: Once,
-        occasion: Occasion,
-    ) -> Result<Reply, OrderError> {
-        failpoint::reach("order.after_place");
-        let outcome = if payment.is_open() { self.charge(&order, attempt).await } else { None };
-        if outcome.is_none() && payment.is_open() {
-            // Nobody knows yet. The key stays open: a retry after its lease looks again, and so does the sweep.
-            return answer(order, None);
-        }
-        failpoint::reach("order.after_charge");
-        let (ordering, occasion) = (self.clone(), self.later(&occasion));
-        let settled = self.platform.database.write(move |tx| {
-            let order = match &outcome {
-                Some(outcome) => ordering.settle(tx, &occasion, &order, payment, outcome, Listener::Buyer)?,
-                None => order.clone(),
-            };
-            let answered = answer(order, outcome.as_ref());
-            match &answered {
-                Ok(reply) => once.finish(tx, reply, occasion.at)?,
-                Err(_) => once.forget(tx)?,
-            }
-            failpoint::reach("order.settle.before_commit");
-            Ok::<_, OrderError>(answered)
-        });
-        let answered = settled.await?;
-        failpoint::reach("order.after_settle");
-        answered
-    }
-
-    /// Asks the provider for the money; `None` when it is not known what came of it. The same charge is never asked for
-    /// twice: one that may have been asked for before, or whose answer was lost, is looked up.
-    async fn charge(&self, order: &Order, attempt: Attempt) -> Option<ChargeOutcome> {
-        let key = charge_key(order.id);
-        if attempt == Attempt::Again {
-            match self.look_up(&key).await {
-                Ok(None) => {}
-                Ok(found) => return found,
-                Err(()) => return None,
-            }
-        }
-        match self.provider.charge(&key, order.totals.total, &order.payment_method).await {
-            Ok(outcome) => Some(outcome),
-            Err(error) => {
-                tracing::warn!(order.id = %order.id, %error, "no answer to a charge; looking it up");
-                self.look_up(&key).await.unwrap_or(None)
-            }
-        }
-    }
-
-    async fn look_up(&self, key: &str) -> Result<Option<ChargeOutcome>, ()> {
-        self.provider.find(key).await.map_err(|error| {
-            tracing::warn!(key, %error, "a charge could not be looked up; the sweep will");
-        })
-    }
-}
-
-/// What the buyer hears of an order.
-fn answer(order: Order, outcome: Option<&ChargeOutcome>) -> Result<Reply, OrderError> {
-    if order.payment_status == PaymentStatus::Failed {
-        return Err(OrderError::PaymentDeclined);
-    }
-    let next_action = match outcome {
-        Some(ChargeOutcome::ActionNeeded { kind, client_secret, .. }) => {
-            Some(NextAction { kind: kind.clone(), client_secret: client_secret.clone() })
-        }
-        _ => None,
-    };
-    let (path, version) = (format!("/api/orders/{}", order.id), order.version);
-    let view = OrderView::from(order).asking_for(next_action);
-    Ok(Reply::created(&view)?.at(&path).with_etag(version))
 }
 
 fn lost(what: &str) -> DatabaseError {

@@ -1,82 +1,72 @@
-//! What ordering asks of a payment provider.
+//! The payment providers of the shop, and the keys under which they are asked.
 //!
-//! A provider is an outside party: it can answer, refuse, be silent, or lose its answer on the way. So every question
-//! carries a key made of the order, and the same key never has its effect twice. A charge whose answer was lost is
-//! looked up by [`find`](PaymentProvider::find); before an order is given up its key is
-//! [`void`](PaymentProvider::void)ed, so that no late charge can follow.
+//! New orders are paid at one of them. A shop that has changed its provider still owes refunds at the one before, so each
+//! payment remembers whose it is.
 
-use std::pin::Pin;
+use std::sync::Arc;
 
-use stoa_contracts::ordering::OrderId;
-use stoa_kernel::Money;
+use stoa_contracts::{
+    ordering::OrderId,
+    payments::{Intent, PaymentProvider, ProviderError},
+};
 
-/// An answer under way.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
+use crate::store::refunds::RefundId;
 
-/// Why a provider gave no answer; the charge or refund may or may not have happened.
-#[derive(Debug, thiserror::Error)]
-pub enum ProviderError {
-    /// The answer was lost on the way.
-    #[error("the provider's answer was lost: {0}")]
-    AnswerLost(String),
-    /// It could not be reached.
-    #[error("the provider cannot be reached: {0}")]
-    Unreachable(String),
-    /// It refuses what was asked, and will again.
-    #[error("the provider refuses: {0}")]
-    Refused(String),
+/// Who takes the money of new orders, and whoever took that of older ones.
+#[derive(Clone)]
+pub(crate) struct Providers {
+    current: Arc<dyn PaymentProvider>,
+    former: Vec<Arc<dyn PaymentProvider>>,
 }
 
-/// How a charge stands at the provider.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ChargeOutcome {
-    /// The money is taken; the provider knows the charge by this name.
-    Captured {
-        /// The provider's name of the charge.
-        charge: String,
-    },
-    /// It was refused, for good.
-    Declined,
-    /// The buyer must do something first.
-    ActionNeeded {
-        /// The provider's name of the charge.
-        charge: String,
-        /// What kind of step it is.
-        kind: String,
-        /// With which the buyer's client takes that step.
-        client_secret: String,
-    },
-    /// It never happened and never will.
-    Voided,
+impl Providers {
+    pub(crate) fn new(current: Arc<dyn PaymentProvider>) -> Self {
+        Self { current, former: Vec::new() }
+    }
+
+    pub(crate) fn add_former(&mut self, provider: Arc<dyn PaymentProvider>) {
+        self.former.push(provider);
+    }
+
+    /// The one that new orders are paid at.
+    pub(crate) fn current(&self) -> &Arc<dyn PaymentProvider> {
+        &self.current
+    }
+
+    /// The one of that name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<dyn PaymentProvider>> {
+        std::iter::once(&self.current).chain(&self.former).find(|provider| provider.name() == name)
+    }
+
+    /// The one that a payment was made at.
+    pub(crate) fn of_payment(&self, name: &str) -> Result<&Arc<dyn PaymentProvider>, ProviderError> {
+        self.named(name).ok_or_else(|| {
+            ProviderError::Unreachable(format!("the payment provider `{name}` is not configured any more"))
+        })
+    }
+
+    /// The intent of an order, as far as it can be told without asking.
+    pub(crate) fn known_intent(&self, provider: &str, order: OrderId) -> Option<Intent> {
+        self.named(provider).and_then(|provider| provider.known_intent(&intent_key(order)))
+    }
 }
 
-/// A party that takes and returns money.
-pub trait PaymentProvider: Send + Sync {
-    /// Its name, kept with each payment.
-    fn name(&self) -> &'static str;
-
-    /// Whether a payment method is one of its own.
-    fn accepts(&self, method: &str) -> bool;
-
-    /// Takes `amount` by `method`, once per key: a key that is known answers as it stands.
-    fn charge<'a>(&'a self, key: &'a str, amount: Money, method: &'a str) -> Answer<'a, ChargeOutcome>;
-
-    /// How the charge of this key stands; `None` when the key was never seen.
-    fn find<'a>(&'a self, key: &'a str) -> Answer<'a, Option<ChargeOutcome>>;
-
-    /// Makes sure that the key is never charged from now on, and answers how it stands: voided, or settled before.
-    fn void<'a>(&'a self, key: &'a str) -> Answer<'a, ChargeOutcome>;
-
-    /// Gives `amount` of a captured charge back, once per refund key.
-    fn refund<'a>(&'a self, key: &'a str, charge: &'a str, amount: Money) -> Answer<'a, ()>;
-}
-
-/// The key of an order's charge.
-pub fn charge_key(order: OrderId) -> String {
+/// The key of an order's intent.
+pub fn intent_key(order: OrderId) -> String {
     format!("order:{order}:charge")
 }
 
-/// The key of the refund of a whole order.
-pub fn refund_key(order: OrderId) -> String {
-    format!("order:{order}:refund")
+/// The key of an attempt to pay an order. The first one's is that of the intent.
+pub(crate) fn attempt_key(order: OrderId, attempt: i64) -> String {
+    if attempt <= 1 { intent_key(order) } else { format!("order:{order}:charge:{attempt}") }
+}
+
+/// The key of a refund.
+pub(crate) fn refund_key(order: OrderId, refund: RefundId) -> String {
+    if refund.uuid() == order.uuid() {
+        // From before there were refunds of a part.
+        format!("order:{order}:refund")
+    } else {
+        format!("order:{order}:refund:{refund}")
+    }
 }

@@ -2,7 +2,23 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use stoa_kernel::Currency;
+use utoipa::ToSchema;
+
+/// Who sells, as invoices say it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Shop {
+    /// Its name.
+    pub name: String,
+    /// Where it is and how it is reached, line by line.
+    pub address: Vec<String>,
+    /// What the tax office knows it by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub tax_id: Option<String>,
+}
 
 /// Settings of carts, orders and payments.
 #[derive(Clone, Debug)]
@@ -20,6 +36,8 @@ pub struct OrderingSettings {
     /// How long a step with the payment provider is left alone before the sweep settles it. Longer than the lease of an
     /// idempotency key, so that a buyer who tries again comes first.
     pub settle_after: Duration,
+    /// Who sells.
+    pub shop: Shop,
 }
 
 impl OrderingSettings {
@@ -33,6 +51,7 @@ impl OrderingSettings {
             free_shipping_above_minor: 100 * unit,
             unpaid_hold: Duration::from_mins(30),
             settle_after: Duration::from_mins(1),
+            shop: Shop { name: "Stoa".into(), ..Shop::default() },
         }
     }
 }

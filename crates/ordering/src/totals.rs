@@ -20,9 +20,14 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// The sums of lines, each so many pieces at a price; `None` when they pass what can be kept. Tax is rounded once,
-    /// on the whole; nothing costs nothing to send.
-    pub fn of(lines: impl IntoIterator<Item = (Money, i64)>, settings: &OrderingSettings) -> Option<Self> {
+    /// The sums of lines, each so many pieces at a price, and of what offers take off them, which is never more than
+    /// they cost; `None` when they pass what can be kept. Tax is rounded once, on the whole, and it and the fee go by
+    /// what is left after the discount; nothing costs nothing to send.
+    pub fn of(
+        lines: impl IntoIterator<Item = (Money, i64)>,
+        discount: Money,
+        settings: &OrderingSettings,
+    ) -> Option<Self> {
         let nothing = Money::zero(settings.currency);
         let mut empty = true;
         let mut subtotal = nothing;
@@ -30,7 +35,8 @@ impl Totals {
             subtotal = subtotal.plus(price.times(quantity)?)?;
             empty = false;
         }
-        let discount = nothing;
+        let discount =
+            Money::from_minor(discount.minor().clamp(0, subtotal.minor().max(0)), discount.currency());
         let goods = subtotal.minus(discount)?;
         let tax = goods.share(settings.tax_basis_points)?;
         let free = empty || goods.minor() > settings.free_shipping_above_minor;
@@ -52,10 +58,15 @@ mod tests {
     }
 
     fn sums(lines: &[(i64, i64)]) -> [i64; 5] {
+        sums_less(lines, 0)
+    }
+
+    fn sums_less(lines: &[(i64, i64)], discount: i64) -> [i64; 5] {
         let settings = settings();
+        let off = Money::from_minor(discount, settings.currency);
         let lines =
             lines.iter().map(|(price, quantity)| (Money::from_minor(*price, settings.currency), *quantity));
-        let Totals { subtotal, discount, tax, shipping, total } = Totals::of(lines, &settings).unwrap();
+        let Totals { subtotal, discount, tax, shipping, total } = Totals::of(lines, off, &settings).unwrap();
         [subtotal, discount, tax, shipping, total].map(Money::minor)
     }
 
@@ -80,13 +91,29 @@ mod tests {
     }
 
     #[test]
+    fn tax_and_free_sending_go_by_what_is_left_after_the_discount() {
+        assert_eq!(sums_less(&[(11_000, 1)], 1_000), [11_000, 1_000, 1_000, 1_000, 12_000]);
+        assert_eq!(sums_less(&[(11_000, 1)], 999), [11_000, 999, 1_000, 0, 11_001]);
+        assert_eq!(sums_less(&[(1_000, 1)], 1_000), [1_000, 1_000, 0, 1_000, 1_000]);
+    }
+
+    #[test]
+    fn no_discount_is_more_than_the_goods_or_less_than_nothing() {
+        assert_eq!(sums_less(&[(1_000, 1)], 5_000), sums_less(&[(1_000, 1)], 1_000));
+        assert_eq!(sums_less(&[(1_000, 1)], -5), sums(&[(1_000, 1)]));
+        assert_eq!(sums_less(&[], 500), [0; 5]);
+    }
+
+    #[test]
     fn what_cannot_be_kept_is_no_sum() {
         let settings = settings();
+        let nothing = Money::zero(settings.currency);
         let most = Money::from_minor(i64::MAX, settings.currency);
-        assert!(Totals::of([(most, 1)], &settings).is_none());
-        assert!(Totals::of([(most, 2)], &settings).is_none());
+        assert!(Totals::of([(most, 1)], nothing, &settings).is_none());
+        assert!(Totals::of([(most, 2)], nothing, &settings).is_none());
         let foreign = Money::from_minor(1, Currency::parse("EUR").unwrap());
-        assert!(Totals::of([(foreign, 1)], &settings).is_none());
+        assert!(Totals::of([(foreign, 1)], nothing, &settings).is_none());
+        assert!(Totals::of([(most, 0)], foreign, &settings).is_none());
     }
 
     #[test]
@@ -98,7 +125,7 @@ mod tests {
             ..settings()
         };
         let price = Money::from_minor(5_000, settings.currency);
-        let totals = Totals::of([(price, 1)], &settings).unwrap();
+        let totals = Totals::of([(price, 1)], Money::zero(settings.currency), &settings).unwrap();
         assert_eq!((totals.tax.minor(), totals.shipping.minor(), totals.total.minor()), (975, 490, 6_465));
     }
 }

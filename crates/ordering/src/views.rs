@@ -1,144 +1,43 @@
-//! What carts and orders look like from outside.
+//! What orders look like from outside.
 
 use serde::Serialize;
-use stoa_contracts::{catalog::ProductId, ordering::OrderId};
+use stoa_contracts::{
+    catalog::{AppliedOffer, OfferId, PackageId, ProductId, VariantId},
+    ordering::OrderId,
+};
 use stoa_kernel::{Currency, Money, Timestamp, UserId};
 use utoipa::ToSchema;
 
 use crate::{
     address::Address,
-    cart::{Cart, CartId, CartItemId, CartLine, Complaint, cart_of},
-    order::{HistoryEntry, Order, OrderItem},
+    order::{HistoryEntry, Order, OrderItem, package_of, variant_of},
     status::{OrderStatus, PaymentStatus},
 };
 
-/// A cart.
+/// An offer that takes something off.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Cart)]
-pub(crate) struct CartView {
-    id: CartId,
-    user_id: UserId,
-    items: Vec<CartItemView>,
-    /// Offers that were put on it.
-    offers: Vec<String>,
-    subtotal: Money,
-    discount: Money,
-    tax: Money,
-    shipping: Money,
-    total: Money,
-    currency: Currency,
-    updated_at: Timestamp,
-}
-
-/// A line of a cart, at the price it was shown at.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = CartItem)]
-struct CartItemView {
-    id: CartItemId,
-    product_id: ProductId,
+#[schema(as = UsedOffer)]
+pub(crate) struct OfferView {
+    id: OfferId,
     name: String,
-    quantity: i64,
-    price: Money,
-    total: Money,
-    /// Whether all of it could be bought now.
-    available: bool,
+    /// The code it was asked for by; absent when it applies by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    code: Option<String>,
+    discount: Money,
 }
 
-impl From<Cart> for CartView {
-    fn from(cart: Cart) -> Self {
-        let totals = cart.totals;
-        Self {
-            id: cart_of(cart.owner),
-            user_id: cart.owner,
-            items: cart.lines.into_iter().map(CartItemView::from).collect(),
-            offers: Vec::new(),
-            subtotal: totals.subtotal,
-            discount: totals.discount,
-            tax: totals.tax,
-            shipping: totals.shipping,
-            total: totals.total,
-            currency: totals.total.currency(),
-            updated_at: cart.updated_at,
-        }
-    }
-}
-
-impl From<CartLine> for CartItemView {
-    fn from(line: CartLine) -> Self {
-        let available = line.is_available();
-        let kept = line.kept;
-        Self {
-            id: kept.id,
-            product_id: kept.product,
-            name: line.offer.map_or(kept.name, |offer| offer.name),
-            quantity: kept.quantity,
-            price: kept.price,
-            total: line_total(kept.price, kept.quantity),
-            available,
-        }
+impl From<AppliedOffer> for OfferView {
+    fn from(offer: AppliedOffer) -> Self {
+        let AppliedOffer { id, name, code, discount } = offer;
+        Self { id, name, code, discount }
     }
 }
 
 /// The sum of a line, which was part of a sum that could be made.
-fn line_total(price: Money, quantity: i64) -> Money {
+pub(crate) fn line_total(price: Money, quantity: i64) -> Money {
     price.times(quantity).unwrap_or_else(|| Money::zero(price.currency()))
-}
-
-/// Whether a cart can be bought as it stands, and what is against it.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = CartCheck)]
-pub(crate) struct CartCheckView {
-    valid: bool,
-    errors: Vec<ComplaintView>,
-}
-
-/// One thing that is against buying a cart.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = CartProblem)]
-struct ComplaintView {
-    /// A stable word.
-    #[schema(example = "PRICE_CHANGED")]
-    code: &'static str,
-    /// A sentence for people.
-    message: String,
-    /// The line it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    item_id: Option<CartItemId>,
-    /// Its product.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    product_id: Option<ProductId>,
-}
-
-impl CartCheckView {
-    pub(crate) fn of(cart: &Cart) -> Self {
-        let mut errors: Vec<ComplaintView> = cart.complaints().iter().map(ComplaintView::from).collect();
-        if cart.lines.is_empty() {
-            errors.push(ComplaintView {
-                code: "CART_EMPTY",
-                message: "Your cart is empty.".into(),
-                item_id: None,
-                product_id: None,
-            });
-        }
-        Self { valid: errors.is_empty(), errors }
-    }
-}
-
-impl From<&Complaint> for ComplaintView {
-    fn from(complaint: &Complaint) -> Self {
-        Self {
-            code: complaint.code(),
-            message: complaint.sentence(),
-            item_id: Some(complaint.item),
-            product_id: Some(complaint.product),
-        }
-    }
 }
 
 /// An order.
@@ -152,6 +51,8 @@ pub(crate) struct OrderView {
     number: String,
     user_id: UserId,
     items: Vec<OrderItemView>,
+    /// What took something off.
+    offers: Vec<OfferView>,
     subtotal: Money,
     discount: Money,
     tax: Money,
@@ -193,6 +94,8 @@ pub(crate) struct NextAction {
     pub(crate) kind: String,
     /// With which it is taken.
     pub(crate) client_secret: String,
+    /// The payment's name, to confirm it by once the step is taken.
+    pub(crate) payment_intent_id: String,
 }
 
 /// A line of an order.
@@ -200,7 +103,16 @@ pub(crate) struct NextAction {
 #[serde(rename_all = "camelCase")]
 #[schema(as = OrderItem)]
 struct OrderItemView {
-    product_id: ProductId,
+    /// The product; absent when it is a package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    product_id: Option<ProductId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    variant_id: Option<VariantId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    package_id: Option<PackageId>,
     name: String,
     quantity: i64,
     price: Money,
@@ -231,6 +143,7 @@ impl From<Order> for OrderView {
             number,
             user_id: order.buyer,
             items: order.items.into_iter().map(OrderItemView::from).collect(),
+            offers: order.offers.into_iter().map(OfferView::from).collect(),
             subtotal: totals.subtotal,
             discount: totals.discount,
             tax: totals.tax,
@@ -264,7 +177,9 @@ impl OrderView {
 impl From<OrderItem> for OrderItemView {
     fn from(item: OrderItem) -> Self {
         Self {
-            product_id: item.product,
+            product_id: item.ware.product(),
+            variant_id: variant_of(item.ware),
+            package_id: package_of(item.ware),
             name: item.name,
             quantity: item.quantity,
             price: item.price,

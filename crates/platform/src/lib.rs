@@ -10,10 +10,13 @@ pub mod failpoint;
 pub mod jobs;
 pub mod limits;
 pub mod mail;
+pub mod metrics;
 pub mod occasion;
 mod prehashed;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod traces;
+pub mod verify;
 
 pub use occasion::Occasion;
 
@@ -23,7 +26,9 @@ use cache::Cache;
 use database::{Database, Migration};
 use limits::Limits;
 use mail::Mailer;
+use metrics::Metrics;
 use stoa_kernel::{Clock, Random};
+use traces::Traces;
 
 /// All doors together, as a domain is given them. Cheap to clone.
 #[derive(Clone)]
@@ -40,9 +45,13 @@ pub struct Platform {
     pub limits: Limits,
     /// The way out for mail.
     pub mailer: Arc<Mailer>,
+    /// Where figures go.
+    pub metrics: Metrics,
+    /// Where traces begin.
+    pub traces: Traces,
 }
 
-/// The tables of the platform itself: the event log and the jobs.
+/// The tables of the platform itself: the event log, the jobs and what became of mails.
 pub const MIGRATIONS: &[Migration] = &[
     Migration::split(
         1,
@@ -51,4 +60,6 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("../../../migrations/0001_events.postgres.sql"),
     ),
     Migration::shared(2, "jobs", include_str!("../../../migrations/0002_jobs.sql")),
+    Migration::shared(4, "mails", include_str!("../../../migrations/0004_mails.sql")),
+    Migration::shared(5, "job_deaths", include_str!("../../../migrations/0005_job_deaths.sql")),
 ];

@@ -2,6 +2,11 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use stoa_drivers::{
+    otlp::{Otlp, OtlpError},
+    redis::{Redis, RedisError},
+    smtp::{self, Smtp},
+};
 use stoa_http::Edge;
 use stoa_kernel::{Clock, Random};
 use stoa_platform::{
@@ -9,16 +14,21 @@ use stoa_platform::{
     cache::{Cache, Tag},
     database::{Database, DatabaseError, MigrationError, Signal, migrate},
     events::{Followers, FollowersHandle, StoredEvent, Tail},
-    jobs::{self, Schedule, Workers, WorkersHandle},
+    jobs::{self, Handler, Schedule, Watch, WorkerSettings, Workers, WorkersHandle},
     limits::Limits,
-    mail::{MailError, Mailer},
+    mail::{Delivery, Folder, MailError, Mailer},
+    metrics::Metrics,
+    traces::Traces,
 };
 use tokio::net::TcpListener;
 
 use crate::{
     health::Health,
+    insight::{self, Figures, Upkeep},
     serve::{Listening, listen},
     settings::Settings,
+    tls::{Tls, TlsError},
+    warming::warm,
     wiring::{self, Domains, Wired},
 };
 
@@ -44,6 +54,15 @@ pub enum StartError {
     /// The mail templates or the sender's address are wrong.
     #[error("mail cannot be sent: {0}; check STOA_MAIL_FROM")]
     Mail(#[from] MailError),
+    /// The way to the mail server cannot be set up.
+    #[error("{0}; check STOA_SMTP_URL and the certificates of this system")]
+    Smtp(#[from] smtp::SetupError),
+    /// The way to Stripe cannot be set up.
+    #[error("Stripe cannot be asked: {0}")]
+    Stripe(#[from] stoa_drivers::stripe::SetupError),
+    /// The way to Redis cannot be set up. One that is away does not stop the start.
+    #[error("Redis cannot be asked: {0}; check REDIS_URL and the certificates of this system")]
+    Redis(#[from] RedisError),
     /// Accounts refuse their settings.
     #[error(transparent)]
     Accounts(#[from] stoa_accounts::SettingsError),
@@ -61,10 +80,25 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// Figures cannot be kept.
+    #[error("figures cannot be kept: {0}")]
+    Figures(#[from] metrics_exporter_prometheus::BuildError),
+    /// Traces cannot be sent.
+    #[error("{0}; check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS")]
+    Traces(#[from] OtlpError),
+    /// No HTTPS can be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A thread that was to do blocking work ended early.
     #[error("starting was interrupted: {0}")]
     Interrupted(#[from] tokio::task::JoinError),
 }
+
+/// How long a collector may take for the last traces of a node that stops.
+const LAST_TRACES: Duration = Duration::from_secs(2);
+
+/// How long a start waits for Redis, so that what is shared is shared from the first request.
+const FIRST_REDIS: Duration = Duration::from_secs(1);
 
 /// A running node.
 pub struct App {
@@ -77,20 +111,30 @@ pub struct App {
     tail: Option<Tail>,
     schedules: Vec<Schedule>,
     drain_time: Duration,
+    otlp: Option<Otlp>,
+    upkeep: Upkeep,
 }
 
 impl App {
     /// Brings the schema up to date, starts every engine and listens.
     pub async fn start(settings: Settings, clock: Clock, random: Random) -> Result<Self, StartError> {
-        let platform = open_platform(&settings, clock, random).await?;
-        let health = Arc::new(Health::new(&platform, &settings));
+        let recorder = insight::recorder()?;
+        let kept = recorder.handle();
+        let metrics = Metrics::to(recorder);
+        let (traces, otlp) = start_traces(&settings, &metrics, &random)?;
+        let watch = Watch { metrics, traces };
+        let redis = start_redis(&settings, &watch.metrics, &random)?;
+        let platform = open_watched(&settings, clock, random, watch.clone(), redis.as_ref()).await?;
+        let health = Arc::new(Health::new(&platform, &settings, redis.clone()));
         let Wired { domains, router, authenticator, followers, job_handlers, schedules, cache_tags } =
             wiring::wire(&platform, &settings, &health)?;
+        let queues = job_handlers.iter().map(Handler::queue).collect();
+        let figures = Figures::new(kept.clone(), &platform, &settings.insight, queues);
 
         let followers = Followers::start(&platform.database, &platform.clock, followers).await?;
         let tail = start_tail(&platform, cache_tags).await?;
         let workers = Workers::start_with(
-            settings.workers.clone(),
+            WorkerSettings { watch, ..settings.workers.clone() },
             &platform.database,
             &platform.clock,
             &platform.random,
@@ -99,16 +143,25 @@ impl App {
         )
         .await?;
 
+        if let Some(redis) = &redis {
+            redis.first_try(FIRST_REDIS).await;
+        }
         // Whatever stopped on its way when this server last ended is settled first.
         domains.ordering.queue_sweep().await?;
+        domains.catalogue.queue_catching_up().await?;
 
         let address = SocketAddr::new(settings.host, settings.port);
         let listener =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
-        let edge = Edge::new(router, settings.http.clone(), authenticator, &platform);
-        let listening = listen(listener, edge, &settings.http)
+        let tls = start_tls(&settings, &platform.clock)?;
+        let edge = Edge::new(router.merge(figures.routes()), settings.http.clone(), authenticator, &platform);
+        let listening = listen(listener, tls, edge.clone(), &settings.http)
             .map_err(|source| StartError::Listen { address, source })?;
+        let upkeep = Upkeep::start(kept, &platform);
         health.set_ready(true);
+        if settings.cache.on && settings.cache.warm {
+            warm(edge);
+        }
         Ok(Self {
             platform,
             domains,
@@ -119,6 +172,8 @@ impl App {
             tail,
             schedules,
             drain_time: settings.drain_time,
+            otlp,
+            upkeep,
         })
     }
 
@@ -152,36 +207,98 @@ impl App {
         self.workers.drain().await;
         self.followers.drain().await;
         drop(self.tail);
+        drop(self.upkeep);
+        if let Some(otlp) = self.otlp {
+            otlp.stop(LAST_TRACES).await;
+        }
     }
 }
 
-/// Opens every engine the settings name. Commands use it too, without a server.
+/// Opens every engine the settings name but Redis, which only nodes have to share. Commands use it, without a server.
 pub async fn open_platform(
     settings: &Settings,
     clock: Clock,
     random: Random,
 ) -> Result<Platform, StartError> {
+    open_watched(settings, clock, random, Watch::default(), None).await
+}
+
+/// As [`open_platform`], with a place for figures and traces, and with Redis.
+async fn open_watched(
+    settings: &Settings,
+    clock: Clock,
+    random: Random,
+    watch: Watch,
+    redis: Option<&Redis>,
+) -> Result<Platform, StartError> {
     crate::secrets::make_data_folder(&settings.data_dir)
         .map_err(|source| StartError::DataFolder { path: settings.data_dir.display().to_string(), source })?;
     let (config, migrations, migration_clock) =
         (settings.database.clone(), wiring::migrations(), clock.clone());
+    let Watch { metrics, traces } = watch;
+    let measured = metrics.clone();
     let database = tokio::task::spawn_blocking(move || {
         let applied = migrate(&config, &migrations, &migration_clock)?;
         if !applied.is_empty() {
             tracing::info!(migrations = ?applied, "brought the database up to date");
         }
-        Ok::<_, StartError>(Database::open(&config)?)
+        Ok::<_, StartError>(Database::open_measured(&config, &measured)?)
     })
     .await??;
-    let cache = if settings.cache.on {
-        Cache::in_process(settings.cache.max_bytes, clock.clone())
-    } else {
-        Cache::off()
+    let max_bytes = settings.cache.max_bytes;
+    let cache = match redis {
+        _ if !settings.cache.on => Cache::off(),
+        Some(redis) => Cache::shared(max_bytes, clock.clone(), redis.entries()),
+        None => Cache::in_process(max_bytes, clock.clone()),
     };
-    let limits = if settings.rate_limits { Limits::in_process(clock.clone()) } else { Limits::off() };
-    let mails = settings.data_dir.join("mails");
-    let mailer = Mailer::to_folder(mails, &settings.mail_from, &wiring::templates(), clock.clone())?;
-    Ok(Platform { database, clock, random, cache, limits, mailer: Arc::new(mailer) })
+    let limits = match redis {
+        _ if !settings.rate_limits => Limits::off(),
+        Some(redis) => Limits::shared(clock.clone(), redis.counts()),
+        None => Limits::in_process(clock.clone()),
+    };
+    let mailer = Mailer::new(
+        mail_delivery(settings, &clock)?,
+        &settings.mail_from,
+        &wiring::templates(),
+        clock.clone(),
+    )?
+    .recording(&database)
+    .measured(&metrics);
+    Ok(Platform { database, clock, random, cache, limits, mailer: Arc::new(mailer), metrics, traces })
+}
+
+/// Traces to the collector the settings name, if they do.
+fn start_traces(
+    settings: &Settings,
+    metrics: &Metrics,
+    random: &Random,
+) -> Result<(Traces, Option<Otlp>), StartError> {
+    let Some(otlp) = &settings.insight.otlp else { return Ok((Traces::off(), None)) };
+    let (traces, sending) = Otlp::start(otlp, metrics, random, env!("CARGO_PKG_VERSION"))?;
+    Ok((traces, Some(sending)))
+}
+
+/// With the certificate of the settings, or with those of an ACME directory.
+fn start_tls(settings: &Settings, clock: &Clock) -> Result<Option<Tls>, TlsError> {
+    match (&settings.tls, &settings.acme) {
+        (Some(files), _) => Tls::start(files.clone()).map(Some),
+        (None, Some(acme)) => Tls::by_acme(acme.clone(), &settings.data_dir, clock.clone()).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The Redis that nodes share, if the settings name one and there is something to share.
+fn start_redis(settings: &Settings, metrics: &Metrics, random: &Random) -> Result<Option<Redis>, StartError> {
+    let wanted = settings.redis.as_ref().filter(|_| settings.cache.on || settings.rate_limits);
+    Ok(wanted.map(|redis| Redis::start(redis, metrics, random)).transpose()?)
+}
+
+/// Another server when one is named, else a folder.
+fn mail_delivery(settings: &Settings, clock: &Clock) -> Result<Delivery, StartError> {
+    Ok(match &settings.smtp {
+        Some(smtp) => Delivery::Transport(Smtp::new(smtp.clone(), clock.clone())?),
+        None => Delivery::Folder(Folder::open(settings.data_dir.join("mails"))?),
+    })
 }
 
 type CacheTags = Vec<fn(&StoredEvent) -> Vec<Tag>>;
@@ -191,11 +308,14 @@ async fn start_tail(platform: &Platform, cache_tags: CacheTags) -> Result<Option
     if !platform.cache.is_on() {
         return Ok(None);
     }
-    let cache = platform.cache.clone();
+    let (cache, heard_by) = (platform.cache.clone(), platform.cache.clone());
     let hear = move |events: &[StoredEvent]| {
         let tags: Vec<Tag> =
             events.iter().flat_map(|event| cache_tags.iter().flat_map(|tags| tags(event))).collect();
         cache.invalidate(&tags);
     };
-    Tail::start(&platform.database, hear).await.map(Some)
+    let tail = Tail::start(&platform.database, hear).await?;
+    // What was written before this moment may be in nobody's hearing, so nothing from before it is believed.
+    heard_by.clear();
+    Ok(Some(tail))
 }

@@ -11,6 +11,7 @@ use std::{
 
 use axum::{Router, http::StatusCode, routing::get};
 use serde::Serialize;
+use stoa_drivers::redis::Redis;
 use stoa_http::{Outcome, Reply};
 use stoa_kernel::{Clock, Timestamp};
 use stoa_platform::{
@@ -26,6 +27,7 @@ pub struct Health {
     started: Timestamp,
     clock: Clock,
     database: Database,
+    redis: Option<Redis>,
     data_dir: PathBuf,
     environment: String,
 }
@@ -69,12 +71,13 @@ enum Status {
 
 impl Health {
     /// Not ready until told.
-    pub fn new(platform: &Platform, settings: &Settings) -> Self {
+    pub fn new(platform: &Platform, settings: &Settings, redis: Option<Redis>) -> Self {
         Self {
             ready: AtomicBool::new(false),
             started: platform.clock.now(),
             clock: platform.clock.clone(),
             database: platform.database.clone(),
+            redis,
             data_dir: settings.data_dir.clone(),
             environment: settings.environment.clone(),
         }
@@ -97,12 +100,12 @@ impl Health {
     async fn report(&self) -> Outcome {
         let checks = Checks {
             database: self.check_database().await,
-            redis: in_process("not configured; cache and limits are in process"),
+            redis: self.check_redis().await,
             broker: in_process("not configured; events stay in process"),
             storage: self.check_storage().await,
             memory: check_memory(),
         };
-        let status = [&checks.database, &checks.storage, &checks.memory]
+        let status = [&checks.database, &checks.redis, &checks.storage, &checks.memory]
             .iter()
             .map(|check| check.status)
             .max()
@@ -154,6 +157,20 @@ impl Health {
             }),
             begun,
         )
+    }
+
+    /// Nothing is lost with Redis, so its absence makes no node unhealthy.
+    async fn check_redis(&self) -> Check {
+        let Some(redis) = &self.redis else {
+            return in_process("not in use; cache and limits are in process");
+        };
+        let begun = Instant::now();
+        let (status, message) = if redis.answers().await {
+            (Status::Healthy, "Redis answers")
+        } else {
+            (Status::Degraded, "Redis does not answer; cache and limits are of this node alone")
+        };
+        Check { status, response_time: millis_since(begun), message: message.to_owned() }
     }
 
     async fn check_storage(&self) -> Check {

@@ -3,14 +3,21 @@
 //!
 //! The only crate that knows every other.
 
+pub mod acme;
+mod agreement;
 pub mod app;
 pub mod commands;
 pub mod health;
+mod insight;
 mod logging;
 pub mod secrets;
 pub mod serve;
 pub mod settings;
+pub mod tls;
+mod v0_files;
+mod warming;
 pub mod wiring;
 
 pub use app::{App, StartError};
+pub use insight::InsightSettings;
 pub use settings::Settings;

@@ -1,4 +1,4 @@
-//! The accept loop: HTTP/1.1 and HTTP/2 on one port, bounded in time and size, and ended gracefully.
+//! The accept loop: HTTP/1.1 and HTTP/2 on one port, plain or over TLS, bounded in time and size, and ended gracefully.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -6,22 +6,31 @@ use axum::{body::Body, extract::ConnectInfo, http::Method};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::{
+        conn::auto::Builder,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use stoa_http::{Edge, HttpSettings};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
 };
+use tokio_rustls::server::TlsStream;
 use tower::{Layer, Service};
 use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
     cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders},
 };
 
+use crate::{acme::CHALLENGE_PROTOCOL, tls::Tls};
+
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take to agree on a TLS connection.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest head of a request.
 const HEAD_BYTES: u16 = 32 * 1024;
 /// Smaller answers are not worth compressing.
@@ -50,15 +59,20 @@ impl Listening {
 }
 
 /// Serves the edge on a listener until drained.
-pub fn listen(listener: TcpListener, edge: Edge, settings: &HttpSettings) -> io::Result<Listening> {
+pub(crate) fn listen(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    edge: Edge,
+    settings: &HttpSettings,
+) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(None);
     let compressed = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_FROM)).layer(edge);
     // Who allows no foreign origin pays nothing for the possibility.
     let task = if settings.cors_origins.is_empty() {
-        tokio::spawn(accept(listener, compressed, stopped))
+        tokio::spawn(accept(listener, tls, compressed, stopped))
     } else {
-        tokio::spawn(accept(listener, cors(settings).layer(compressed), stopped))
+        tokio::spawn(accept(listener, tls, cors(settings).layer(compressed), stopped))
     };
     Ok(Listening { address, stop, task })
 }
@@ -82,8 +96,12 @@ fn cors(settings: &HttpSettings) -> CorsLayer {
         .max_age(Duration::from_mins(10))
 }
 
-async fn accept<S, B>(listener: TcpListener, service: S, mut stopped: watch::Receiver<Option<Duration>>)
-where
+async fn accept<S, B>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    service: S,
+    mut stopped: watch::Receiver<Option<Duration>>,
+) where
     S: Service<axum::extract::Request, Response = axum::http::Response<B>> + Clone + Send + Sync + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + Sync,
@@ -112,18 +130,50 @@ where
             request.extensions_mut().insert(ConnectInfo(peer));
             Box::pin(async move { service.call(request).await })
         });
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let connection = connections.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
+        let (builder, watcher) = (builder.clone(), connections.watcher());
+        match tls.clone() {
+            None => drop(tokio::spawn(serve(stream, service, builder, watcher))),
+            Some(tls) => drop(tokio::spawn(async move {
+                if let Some(stream) = agree(&tls, stream).await {
+                    serve(stream, service, builder, watcher).await;
+                }
+            })),
+        }
     }
     drop(listener);
     let at_most = stopped.borrow().unwrap_or_default();
     if tokio::time::timeout(at_most, connections.shutdown()).await.is_err() {
         tracing::warn!("some requests did not end in time and were cut");
+    }
+}
+
+/// Agrees on TLS with a client; `None` when it cannot be agreed with.
+async fn agree(tls: &Tls, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
+        // With the handshake a challenge is answered, and nothing else is said.
+        Ok(Ok(stream)) => {
+            Some(stream).filter(|stream| stream.get_ref().1.alpn_protocol() != Some(CHALLENGE_PROTOCOL))
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a client did not agree on TLS");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+async fn serve<I, S, B>(stream: I, service: S, builder: Builder<TokioExecutor>, watcher: Watcher)
+where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: hyper::service::Service<hyper::Request<Incoming>, Response = hyper::Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: hyper::body::Body<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 

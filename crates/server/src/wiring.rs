@@ -5,7 +5,11 @@ use std::sync::Arc;
 use axum::Router;
 use stoa_accounts::Accounts;
 use stoa_catalog::Catalogue;
+use stoa_chat::Chat;
+use stoa_drivers::stripe::Stripe;
 use stoa_http::{Authenticator, Documents, Module, deprecated_surface, documentation, idempotency_module};
+use stoa_notifications::Notifications;
+use stoa_operations::Operations;
 use stoa_ordering::{Ordering, TestProvider};
 use stoa_platform::{
     MIGRATIONS, Platform,
@@ -13,11 +17,12 @@ use stoa_platform::{
     database::Migration,
     events::{Follower, PruneEvents, StoredEvent},
     jobs::{Handler, Schedule},
-    mail::{SendMail, Template},
+    mail::{PruneMails, SendMail, Template},
+    verify::{self, Check},
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{app::StartError, health::Health, settings::Settings};
+use crate::{agreement, app::StartError, health::Health, insight, settings::Settings};
 
 /// Every domain, made and wired.
 pub struct Domains {
@@ -27,6 +32,10 @@ pub struct Domains {
     pub catalogue: Arc<Catalogue>,
     /// What is bought.
     pub ordering: Arc<Ordering>,
+    /// Who is told what.
+    pub notifications: Arc<Notifications>,
+    /// What is said.
+    pub chat: Chat,
 }
 
 impl Domains {
@@ -34,23 +43,44 @@ impl Domains {
     pub fn new(platform: &Platform, settings: &Settings) -> Result<Self, StartError> {
         let accounts = Arc::new(Accounts::new(platform, settings.accounts.clone())?);
         let catalogue = Arc::new(Catalogue::new(platform, settings.catalog.clone()));
-        let provider = Arc::new(TestProvider::new(platform));
-        let ordering = Arc::new(Ordering::new(
+        let notifications = Arc::new(Notifications::new(
             platform,
-            settings.ordering.clone(),
-            Arc::clone(&catalogue) as _,
+            settings.notifications.clone(),
             Arc::clone(&accounts) as _,
-            provider,
+            Arc::clone(&accounts) as _,
+            Arc::clone(&catalogue) as _,
         ));
-        Ok(Self { accounts, catalogue, ordering })
+        let test = Arc::new(TestProvider::new(platform));
+        let stripe = settings.stripe.clone().map(Stripe::new).transpose()?;
+        let ordering = |provider| {
+            let settings = settings.ordering.clone();
+            Ordering::new(
+                platform,
+                settings,
+                Arc::clone(&catalogue) as _,
+                Arc::clone(&accounts) as _,
+                provider,
+            )
+        };
+        let ordering = match stripe {
+            Some(stripe) => ordering(Arc::new(stripe)).with_former_provider(test),
+            None => ordering(test),
+        };
+        let ordering = Arc::new(ordering.asking(Arc::clone(&notifications) as _));
+        let chat = Chat::new(platform, settings.chat, Arc::clone(&accounts) as _);
+        Ok(Self { accounts, catalogue, ordering, notifications, chat })
     }
 
-    fn modules(&self, platform: &Platform) -> Vec<Module> {
+    fn modules(&self, platform: &Platform, settings: &Settings) -> Vec<Module> {
         vec![
             idempotency_module(platform),
             self.accounts.module(),
             self.catalogue.module(),
             self.ordering.module(),
+            self.notifications.module(),
+            self.chat.module(),
+            Operations::new(platform).module(),
+            insight::module(platform, &settings.insight),
         ]
     }
 }
@@ -72,7 +102,7 @@ pub(crate) fn wire(
     health: &Arc<Health>,
 ) -> Result<Wired, StartError> {
     let domains = Domains::new(platform, settings)?;
-    let modules = domains.modules(platform);
+    let modules = domains.modules(platform, settings);
     let mut wired = Wired {
         router: health.routes(),
         authenticator: Arc::clone(&domains.accounts) as _,
@@ -80,13 +110,14 @@ pub(crate) fn wire(
         job_handlers: vec![
             SendMail::handler(Arc::clone(&platform.mailer)),
             PruneEvents::handler(&platform.database, settings.events_retention),
+            PruneMails::handler(Arc::clone(&platform.mailer), settings.mails_retention),
         ],
-        schedules: vec![PruneEvents::schedule()],
+        schedules: vec![PruneEvents::schedule(), PruneMails::schedule()],
         cache_tags: Vec::new(),
         domains,
     };
     let mut documented = OpenApiRouter::new();
-    let mut v0 = Router::new();
+    let mut v0 = crate::v0_files::routes();
     for module in modules {
         documented = documented.merge(module.routes);
         v0 = v0.merge(module.v0_routes);
@@ -103,7 +134,7 @@ pub(crate) fn wire(
 
 /// The OpenAPI documents, for the command that prints them.
 pub fn documents(platform: &Platform, settings: &Settings) -> Result<Documents, StartError> {
-    let modules = Domains::new(platform, settings)?.modules(platform);
+    let modules = Domains::new(platform, settings)?.modules(platform, settings);
     let documented = modules.into_iter().fold(OpenApiRouter::new(), |all, module| all.merge(module.routes));
     Ok(Documents::new(&documented.into_openapi(), &server_url(settings))?)
 }
@@ -120,11 +151,25 @@ pub fn migrations() -> Vec<Migration> {
         stoa_accounts::MIGRATIONS,
         stoa_catalog::MIGRATIONS,
         stoa_ordering::MIGRATIONS,
+        stoa_notifications::MIGRATIONS,
+        stoa_chat::MIGRATIONS,
+    ];
+    modules.concat()
+}
+
+/// What must hold in the tables of every module.
+pub fn checks() -> Vec<Check> {
+    let modules = [
+        verify::event_log_checks(),
+        stoa_catalog::verify::checks(),
+        stoa_ordering::verify::checks(),
+        stoa_chat::verify::checks(),
+        agreement::checks(),
     ];
     modules.concat()
 }
 
 /// The mail templates of every module.
 pub fn templates() -> Vec<Template> {
-    [stoa_accounts::TEMPLATES, stoa_ordering::TEMPLATES].concat()
+    [stoa_accounts::TEMPLATES, stoa_ordering::TEMPLATES, stoa_notifications::TEMPLATES].concat()
 }

@@ -1,19 +1,19 @@
 //! A node under test.
 
-use std::{future::Future, path::Path, time::Duration};
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use stoa_accounts::PasswordCost;
 use stoa_kernel::{ManualClock, PageRequest, Random};
 use stoa_platform::{
     Platform,
-    database::DatabaseError,
+    database::{DatabaseConfig, DatabaseError, Engine},
     events::{self, settle},
     jobs,
     mail::SentMail,
     testing::TestDatabase,
 };
-use stoa_server::{App, Settings};
+use stoa_server::{App, Settings, wiring::Domains};
 use tempfile::TempDir;
 
 use crate::{PASSWORD, START, client::Client};
@@ -21,26 +21,40 @@ use crate::{PASSWORD, START, client::Client};
 /// How a test wants the settings other than usual.
 pub type Change = fn(&mut Settings);
 
+/// The same, with something to remember.
+pub(crate) type KeptChange = Arc<dyn Fn(&mut Settings) + Send + Sync>;
+
 /// A node with a database of its own, served over real HTTP.
 pub struct TestApp {
     /// The hand of its clock.
     pub clock: ManualClock,
+    pub(crate) change: KeptChange,
+    pub(crate) shared: Option<SharedRedis>,
     app: App,
     clerk: tokio::sync::OnceCell<Client>,
     _folder: TempDir,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl TestApp {
     /// Starts a node on a fresh database. Rate limits are off unless the test turns them on.
-    pub async fn start(database: TestDatabase, change: Change) -> Self {
+    pub async fn start(
+        database: TestDatabase,
+        change: impl Fn(&mut Settings) + Send + Sync + 'static,
+    ) -> Self {
+        let change: KeptChange = Arc::new(change);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut settings = settings(folder.path());
+        let shared = SharedRedis::beside(&database);
+        let mut settings = settings(folder.path(), shared.as_ref());
         settings.database = database.config();
         change(&mut settings);
         let clock = ManualClock::starting_at(START);
         let app = App::start(settings, clock.clock(), Random::system()).await.expect("a node that starts");
-        Self { clock, app, clerk: tokio::sync::OnceCell::new(), _folder: folder, _database: database }
+        Self { clock, change, shared, app, clerk: tokio::sync::OnceCell::new(), _folder: folder, database }
+    }
+
+    pub(crate) fn database_config(&self) -> DatabaseConfig {
+        self.database.config()
     }
 
     /// Its address, e.g. `http://127.0.0.1:4711`.
@@ -51,6 +65,11 @@ impl TestApp {
     /// Its engines, to look behind the surface.
     pub fn platform(&self) -> &Platform {
         self.app.platform()
+    }
+
+    /// Its domains, to be asked without HTTP.
+    pub fn domains(&self) -> &Domains {
+        self.app.domains()
     }
 
     /// Nobody.
@@ -151,15 +170,38 @@ impl TestApp {
     }
 }
 
+/// The Redis of the test run, and where in it a test keeps what its nodes share.
+pub(crate) struct SharedRedis {
+    url: String,
+    prefix: String,
+}
+
+impl SharedRedis {
+    /// Nodes on PostgreSQL share it where the run has one; SQLite is for one node.
+    fn beside(database: &TestDatabase) -> Option<Self> {
+        let url =
+            std::env::var("STOA_TEST_REDIS_URL").ok().filter(|_| database.engine() == Engine::Postgres)?;
+        let prefix = format!("test-{:x}", u128::from_le_bytes(Random::system().bytes()));
+        Some(Self { url, prefix })
+    }
+}
+
 /// The usual settings, with cheap passwords and without limits.
-fn settings(folder: &Path) -> Settings {
+pub(crate) fn settings(folder: &Path, shared: Option<&SharedRedis>) -> Settings {
     let folder = folder.to_str().expect("a folder with a plain name");
-    let variables = [
+    let mut variables = vec![
         ("STOA_DATA_DIR", folder),
         ("STOA_PORT", "0"),
         ("STOA_JWT_SECRET", "a secret that is good for tests alone"),
         ("STOA_RATE_LIMITS", "off"),
+        // A test that looks at the cache knows what is in it.
+        ("STOA_CACHE_WARM", "off"),
     ];
+    if let Some(shared) = shared {
+        // A machine that is busy with other tests is no outage.
+        let (url, prefix) = (shared.url.as_str(), shared.prefix.as_str());
+        variables.extend([("REDIS_URL", url), ("STOA_REDIS_PREFIX", prefix), ("STOA_REDIS_TIMEOUT", "5s")]);
+    }
     let mut settings = Settings::of(&variables).expect("settings that hold");
     settings.accounts.password_cost = PasswordCost::FOR_TESTS;
     settings

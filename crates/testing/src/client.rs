@@ -18,13 +18,22 @@ pub struct Client {
 impl Client {
     /// Nobody, at a node's address.
     pub fn new(base: impl Into<String>) -> Self {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            // Nodes under test speak plain HTTP, and reading the system's certificates takes longer than a test.
+            .tls_certs_only([])
+            .build();
         Self {
             http: http.expect("a client"),
             base: base.into(),
             headers: HeaderMap::new(),
             session: Value::Null,
         }
+    }
+
+    /// The same client at another node.
+    pub fn at(self, base: impl Into<String>) -> Self {
+        Self { base: base.into(), ..self }
     }
 
     /// The same client signed in by what registering or signing in answered.

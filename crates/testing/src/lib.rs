@@ -19,10 +19,12 @@
     reason = "a test's tools fail by panicking"
 )]
 
+mod another_node;
 mod answer;
 mod app;
 mod client;
 
+pub use another_node::AnotherNode;
 pub use answer::Answer;
 pub use app::{Change, TestApp, at_once};
 pub use client::Client;

@@ -9,7 +9,10 @@ use stoa_http::{
 use stoa_kernel::{Permission, Refusal, SortOrder, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 
-use super::permitted::{CreatesRoles, DeletesRoles, ReadsAudit, ReadsRoles, UpdatesRoles};
+use super::{
+    fixed_order,
+    permitted::{CreatesRoles, DeletesRoles, ReadsAudit, ReadsRoles, UpdatesRoles},
+};
 use crate::{
     Accounts, audit,
     client::Client,
@@ -111,7 +114,7 @@ pub(crate) struct UpdateRoleBody {
     permissions: Vec<Permission>,
 }
 
-/// What matters to security, newest first.
+/// What matters to security, the newest first unless told.
 #[utoipa::path(
     get, path = "/api/admin/audit", tag = "admin", params(ListQuery, AuditFilters), security(("bearer" = [])),
     responses((status = 200, description = "A page of the audit log", body = Vec<AuditView>))
@@ -122,13 +125,16 @@ pub(crate) async fn audit_log(
     list: ListQuery,
     QueryPart(filters): QueryPart<AuditFilters>,
 ) -> Outcome {
-    list.sort(&[("at", ())], ((), SortOrder::Desc))?;
+    let ((), order) = list.sort(&[("at", ())], ((), SortOrder::Desc))?;
     let after = match list.page.after() {
-        Some(cursor) => Some((cursor.number_in(audit::ORDER).ok_or_else(foreign_cursor)?, cursor.id)),
+        Some(cursor) => {
+            Some((cursor.number_in(audit::order_name(order)).ok_or_else(foreign_cursor)?, cursor.id))
+        }
         None => None,
     };
     let AuditFilters { actor, kind, from, to } = filters;
-    let entries = accounts.audit_log(Wanted { actor, kind, from, to, after }, list.page.clone()).await?;
+    let entries =
+        accounts.audit_log(Wanted { actor, kind, from, to, order, after }, list.page.clone()).await?;
     Reply::page(&entries.map(AuditView::from), &list.page)
 }
 
@@ -142,7 +148,7 @@ pub(crate) async fn list_roles(
     _: Permitted<ReadsRoles>,
     list: ListQuery,
 ) -> Outcome {
-    list.sort(&[("name", ())], ((), SortOrder::Asc))?;
+    fixed_order(&list, "name")?;
     let after = match list.page.after() {
         Some(cursor) => Some(cursor.text_in(roles::ORDER).ok_or_else(foreign_cursor)?.to_owned()),
         None => None,

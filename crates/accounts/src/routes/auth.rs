@@ -83,14 +83,14 @@ pub(crate) async fn register(
     client: Client,
     Json(body): Json<RegisterBody>,
 ) -> Outcome {
-    let (identity, password) = registration(&accounts, &context, body)?;
+    let (identity, password) = registration(&accounts, &context, body).await?;
     let occasion = accounts.occasion(&Actor::Guest);
     let signed_in = accounts.register(occasion, client, identity, password, SessionKind::Refreshed).await?;
     Reply::created(&SignedInView::from(signed_in))
 }
 
 /// Checks a registration and counts it against its address.
-pub(crate) fn registration(
+pub(crate) async fn registration(
     accounts: &Accounts,
     context: &RequestContext,
     body: RegisterBody,
@@ -102,7 +102,7 @@ pub(crate) fn registration(
     let Some(identity) = identity.filter(|_| fields.is_clean()) else {
         return Err(fields.into_refusal());
     };
-    take_for_account(context, identity.email.folded())?;
+    take_for_account(context, identity.email.folded()).await?;
     Ok((identity, body.password))
 }
 
@@ -117,14 +117,14 @@ pub(crate) async fn login(
     client: Client,
     Json(body): Json<LoginBody>,
 ) -> Outcome {
-    let attempt = login_attempt(&context, body)?;
+    let attempt = login_attempt(&context, body).await?;
     let occasion = accounts.occasion(&Actor::Guest);
     let signed_in = accounts.login(occasion, client, attempt, SessionKind::Refreshed).await?;
     Reply::ok(&SignedInView::from(signed_in))
 }
 
 /// Checks an attempt to sign in and counts it against its identifier.
-pub(crate) fn login_attempt(context: &RequestContext, body: LoginBody) -> Result<Attempt, Refusal> {
+pub(crate) async fn login_attempt(context: &RequestContext, body: LoginBody) -> Result<Attempt, Refusal> {
     let mut fields = Fields::default();
     let identifier = match (body.email, body.username) {
         (Some(_), Some(_)) => {
@@ -139,12 +139,12 @@ pub(crate) fn login_attempt(context: &RequestContext, body: LoginBody) -> Result
     let (Some(identifier), Some(password)) = (identifier, password) else {
         return Err(fields.into_refusal());
     };
-    take_for_account(context, &identifier)?;
+    take_for_account(context, &identifier).await?;
     Ok(Attempt { identifier, password })
 }
 
-fn take_for_account(context: &RequestContext, identifier: &str) -> Result<(), Refusal> {
-    context.take(&context.settings().limits.auth, &format!("account:{identifier}")).map(drop)
+async fn take_for_account(context: &RequestContext, identifier: &str) -> Result<(), Refusal> {
+    context.take(&context.settings().limits.auth, &format!("account:{identifier}")).await.map(drop)
 }
 
 /// Spend a refresh token for a new pair.

@@ -6,7 +6,12 @@ stoa_http::guards! {
     CreatesRoles = "role": "create";
     UpdatesRoles = "role": "update";
     DeletesRoles = "role": "delete";
+    ReadsApiKeys = "api-key": "read";
+    CreatesApiKeys = "api-key": "create";
+    DeletesApiKeys = "api-key": "delete";
     ReadsUsers = "user": "read";
+    CreatesUsers = "user": "create";
     UpdatesUsers = "user": "update";
+    DeletesUsers = "user": "delete";
     UpdatesProfile = "profile": "update";
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use stoa_http::{Caller, Json, ListQuery, Outcome, PathParts, Permitted, QueryPart, Reply, foreign_cursor};
-use stoa_kernel::{Actor, UserId};
+use stoa_kernel::{Actor, SortOrder, UserId};
 use utoipa::{IntoParams, ToSchema};
 
 use super::permitted::{ReadsUsers, UpdatesProfile, UpdatesUsers};
@@ -11,7 +11,7 @@ use crate::{
     Accounts,
     account::UserView,
     client::Client,
-    profile::{ORDER, ProfileChange},
+    profile::{ProfileChange, order_name},
     store::users::Wanted,
 };
 
@@ -104,7 +104,7 @@ pub(crate) async fn replace_profile(
     update_profile(accounts, permitted, body).await
 }
 
-/// Users, newest first.
+/// Users by age, the newest first unless told.
 #[utoipa::path(
     get, path = "/api/users", tag = "users", params(ListQuery, UserFilters), security(("bearer" = [])),
     responses((status = 200, description = "A page of users", body = Vec<UserView>))
@@ -115,13 +115,13 @@ pub(crate) async fn list(
     list: ListQuery,
     QueryPart(filters): QueryPart<UserFilters>,
 ) -> Outcome {
-    list.sort(&[("createdAt", ())], ((), stoa_kernel::SortOrder::Desc))?;
+    let ((), order) = list.sort(&[("createdAt", ())], ((), SortOrder::Desc))?;
     let page = list.page;
     let after = match page.after() {
-        Some(cursor) => Some((cursor.number_in(ORDER).ok_or_else(foreign_cursor)?, cursor.id)),
+        Some(cursor) => Some((cursor.number_in(order_name(order)).ok_or_else(foreign_cursor)?, cursor.id)),
         None => None,
     };
-    let wanted = Wanted { role: filters.role, after, limit: page.limit + 1, offset: page.offset() };
+    let wanted = Wanted { role: filters.role, order, after, limit: page.limit + 1, offset: page.offset() };
     let users = accounts.list_users(wanted, page.clone()).await?;
     Reply::page(&users.map(UserView::full), &page)
 }
@@ -140,7 +140,7 @@ pub(crate) async fn read(
         return Reply::ok(&own_profile(&accounts, &actor).await?);
     }
     actor.require("user", "read")?;
-    Reply::ok(&UserView::full(accounts.user(id).await?))
+    Reply::ok(&UserView::full(accounts.user_seen(id).await?))
 }
 
 /// Give a user another role; their sessions end.

@@ -1,12 +1,13 @@
 //! The table of what matters to security.
 
-use stoa_kernel::{Id, Timestamp};
+use stoa_kernel::{Id, SortOrder, Timestamp};
 use stoa_platform::{
     database::{Connection, DatabaseError, Row, Tx, Value},
     params,
 };
 use uuid::Uuid;
 
+use super::walk;
 use crate::client::Client;
 
 /// Marker of audit ids.
@@ -59,6 +60,7 @@ pub(crate) struct Wanted {
     pub(crate) kind: Option<String>,
     pub(crate) from: Option<Timestamp>,
     pub(crate) to: Option<Timestamp>,
+    pub(crate) order: SortOrder,
     /// The sort place of the entry before.
     pub(crate) after: Option<(i64, Uuid)>,
 }
@@ -86,13 +88,14 @@ impl Wanted {
         }
         if let Some((at, id)) = self.after {
             values.extend([Value::from(at), Value::from(id)]);
-            terms.push(format!("(at, id) < (${}, ${})", values.len() - 1, values.len()));
+            let (beyond, ..) = walk(self.order);
+            terms.push(format!("(at, id) {beyond} (${}, ${})", values.len() - 1, values.len()));
         }
         (terms.join(" AND "), values)
     }
 }
 
-/// Entries in order, newest first.
+/// Entries by time.
 pub(crate) fn list(
     c: &mut Connection<'_>,
     wanted: &Wanted,
@@ -102,10 +105,11 @@ pub(crate) fn list(
     let (condition, mut values) = wanted.condition();
     values.extend([limit.into(), offset.into()]);
     let (limit, offset) = (values.len() - 1, values.len());
+    let (_, way, _) = walk(wanted.order);
     c.query(
         &format!(
             "SELECT id, at, type, actor, subject, address, user_agent, details FROM audit_log
-             WHERE {condition} ORDER BY at DESC, id DESC LIMIT ${limit} OFFSET ${offset}"
+             WHERE {condition} ORDER BY at {way}, id {way} LIMIT ${limit} OFFSET ${offset}"
         ),
         &values,
         from_row,
@@ -181,14 +185,17 @@ mod tests {
                     (listed.iter().map(index).collect::<Vec<_>>(), count)
                 }
             };
-            assert_eq!(found(Wanted::default()).await, (vec![2, 1, 0], 3));
-            let bobs = Wanted { actor: Some("bob".into()), ..Wanted::default() };
+            assert_eq!(found(Wanted { order: SortOrder::Desc, ..Wanted::default() }).await, (vec![2, 1, 0], 3));
+            let bobs = Wanted { actor: Some("bob".into()), order: SortOrder::Desc, ..Wanted::default() };
             assert_eq!(found(bobs.clone()).await, (vec![2, 1], 2));
             assert_eq!(found(Wanted { kind: Some("login".into()), ..bobs }).await, (vec![1], 1));
             let at = |seconds| Some(now() + Duration::from_secs(seconds));
             assert_eq!(found(Wanted { from: at(1), to: at(2), ..Wanted::default() }).await, (vec![1], 1));
             let after = Some((entries[1].at.as_micros(), entries[1].id.uuid()));
-            assert_eq!(found(Wanted { after, ..Wanted::default() }).await, (vec![0], 3), "a total is of the whole list");
+            let upwards = Wanted { after, ..Wanted::default() };
+            let downwards = Wanted { order: SortOrder::Desc, ..upwards.clone() };
+            assert_eq!(found(downwards).await, (vec![0], 3), "a total is of the whole list");
+            assert_eq!(found(upwards).await, (vec![2], 3));
         }
     }
 }

@@ -55,6 +55,12 @@ pub(crate) fn clear(tx: &mut Tx<'_>, identifier: &str, now: Timestamp) -> Result
     Ok(())
 }
 
+/// Forgets the failures of an identifier and the lock they came to.
+pub(crate) fn forget(tx: &mut Tx<'_>, identifier: &str) -> Result<(), DatabaseError> {
+    tx.execute("DELETE FROM login_failures WHERE identifier = $1", params![identifier])?;
+    Ok(())
+}
+
 /// Deletes up to `most` identifiers whose failures mean nothing any more.
 pub(crate) fn delete_forgotten(tx: &mut Tx<'_>, now: Timestamp, most: u32) -> Result<u64, DatabaseError> {
     tx.execute(

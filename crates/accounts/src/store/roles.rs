@@ -1,8 +1,10 @@
 //! The tables of roles and their permissions.
 
+use std::collections::HashMap;
+
 use stoa_kernel::Permission;
 use stoa_platform::{
-    database::{Connection, DatabaseError, Tx},
+    database::{Connection, DatabaseError, Tx, Value, placeholders},
     params,
 };
 
@@ -23,6 +25,13 @@ pub(crate) fn permissions(c: &mut Connection<'_>, role: &str) -> Result<Vec<Perm
     )
 }
 
+/// Everything that some role allows, each once.
+pub(crate) fn all_permissions(c: &mut Connection<'_>) -> Result<Vec<Permission>, DatabaseError> {
+    c.query("SELECT DISTINCT resource, action FROM role_permissions ORDER BY resource, action", &[], |row| {
+        Ok(Permission { resource: row.read()?, action: row.read()? })
+    })
+}
+
 /// The role of this name.
 pub(crate) fn find(c: &mut Connection<'_>, name: &str) -> Result<Option<Role>, DatabaseError> {
     let built_in = c.find("SELECT built_in FROM roles WHERE name = $1", params![name], |row| row.read())?;
@@ -37,16 +46,41 @@ pub(crate) fn list(
     limit: u32,
     offset: u32,
 ) -> Result<Vec<Role>, DatabaseError> {
-    let names: Vec<String> = c.query(
-        "SELECT name FROM roles WHERE name > $1 ORDER BY name LIMIT $2 OFFSET $3",
+    let mut roles: Vec<Role> = c.query(
+        "SELECT name, built_in FROM roles WHERE name > $1 ORDER BY name LIMIT $2 OFFSET $3",
         params![after, limit, offset],
-        |row| row.read(),
+        |row| Ok(Role { name: row.read()?, built_in: row.read()?, permissions: Vec::new() }),
     )?;
-    let mut roles = Vec::with_capacity(names.len());
-    for name in names {
-        roles.extend(find(c, &name)?);
+    let mut allowed = permissions_by_role(c, &roles)?;
+    for role in &mut roles {
+        role.permissions = allowed.remove(&role.name).unwrap_or_default();
     }
     Ok(roles)
+}
+
+/// What several roles allow, asked at once.
+fn permissions_by_role(
+    c: &mut Connection<'_>,
+    roles: &[Role],
+) -> Result<HashMap<String, Vec<Permission>>, DatabaseError> {
+    let mut allowed: HashMap<String, Vec<Permission>> = HashMap::new();
+    if roles.is_empty() {
+        return Ok(allowed);
+    }
+    let names: Vec<Value<'_>> = roles.iter().map(|role| Value::from(&role.name)).collect();
+    let rows: Vec<(String, Permission)> = c.query(
+        &format!(
+            "SELECT role, resource, action FROM role_permissions WHERE role IN ({})
+             ORDER BY role, resource, action",
+            placeholders(1, names.len())
+        ),
+        &names,
+        |row| Ok((row.read()?, Permission { resource: row.read()?, action: row.read()? })),
+    )?;
+    for (role, permission) in rows {
+        allowed.entry(role).or_default().push(permission);
+    }
+    Ok(allowed)
 }
 
 /// How many roles there are.

@@ -1,21 +1,23 @@
 //! The table of users.
 
-use stoa_kernel::{Timestamp, UserId};
+use stoa_contracts::accounts::Person;
+use stoa_kernel::{SortOrder, Timestamp, UserId};
 use stoa_platform::{
-    database::{Connection, DatabaseError, Row, Tx},
+    database::{Connection, DatabaseError, Row, Tx, Value, in_list},
     params,
 };
 use uuid::Uuid;
 
+use super::{walk, words};
 use crate::{
     account::{EmailAddress, User, Username},
     password::HashedPassword,
 };
 
-const COLUMNS: &str = "id, username, name, email, email_verified_at, role, avatar_url, status, sync_status, \
+pub(super) const COLUMNS: &str = "id, username, name, email, email_verified_at, role, avatar_url, status, sync_status, \
                        last_login_at, created_at, updated_at";
 
-fn from_row(row: &Row<'_>) -> Result<User, DatabaseError> {
+pub(super) fn from_row(row: &Row<'_>) -> Result<User, DatabaseError> {
     Ok(User {
         id: row.read()?,
         username: row.read()?,
@@ -30,6 +32,11 @@ fn from_row(row: &Row<'_>) -> Result<User, DatabaseError> {
         created_at: row.read()?,
         updated_at: row.read()?,
     })
+}
+
+/// What makes the copy of a user in an outer system out of date; `$at` is the parameter that holds the time.
+fn to_be_synced(at: u32) -> String {
+    format!("sync_status = 'PENDING', sync_attempts = 0, sync_due_at = ${at}, sync_batch = NULL")
 }
 
 /// A user to be inserted.
@@ -47,11 +54,11 @@ pub(crate) struct NewRow<'r> {
 
 /// Inserts a user; `None` when its address or username is taken.
 pub(crate) fn insert(tx: &mut Tx<'_>, new: &NewRow<'_>) -> Result<Option<User>, DatabaseError> {
-    tx.find(
+    let inserted = tx.find(
         &format!(
             "INSERT INTO users (id, username, username_folded, name, email, email_folded, email_verified_at,
-                 password_hash, role, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+                 password_hash, role, status, created_at, updated_at, sync_due_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'online', $10, $10, $10)
              ON CONFLICT DO NOTHING RETURNING {COLUMNS}"
         ),
         params![
@@ -67,7 +74,11 @@ pub(crate) fn insert(tx: &mut Tx<'_>, new: &NewRow<'_>) -> Result<Option<User>, 
             new.at
         ],
         from_row,
-    )
+    )?;
+    if let Some(user) = &inserted {
+        words::insert(tx, user)?;
+    }
+    Ok(inserted)
 }
 
 /// Whether an account has this address.
@@ -84,6 +95,36 @@ pub(crate) fn any(c: &mut Connection<'_>) -> Result<bool, DatabaseError> {
 /// The user of this id.
 pub(crate) fn find(c: &mut Connection<'_>, id: UserId) -> Result<Option<User>, DatabaseError> {
     c.find(&format!("SELECT {COLUMNS} FROM users WHERE id = $1"), params![id], from_row)
+}
+
+/// Those of these users who are there, as everybody sees them.
+pub(crate) fn people(c: &mut Connection<'_>, ids: &[UserId]) -> Result<Vec<Person>, DatabaseError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values = Vec::with_capacity(ids.len());
+    let list = in_list(&mut values, ids.iter().map(|id| Value::from(*id)));
+    c.query(
+        &format!("SELECT id, username, name, avatar_url FROM users WHERE id IN ({list})"),
+        &values,
+        |row| {
+            Ok(Person { id: row.read()?, username: row.read()?, name: row.read()?, avatar_url: row.read()? })
+        },
+    )
+}
+
+/// Those who have one of these folded usernames.
+pub(crate) fn called(
+    c: &mut Connection<'_>,
+    usernames: &[&str],
+) -> Result<Vec<(String, UserId)>, DatabaseError> {
+    if usernames.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values = Vec::with_capacity(usernames.len());
+    let list = in_list(&mut values, usernames.iter().map(|name| Value::from(*name)));
+    let sql = format!("SELECT username_folded, id FROM users WHERE username_folded IN ({list})");
+    c.query(&sql, &values, |row| Ok((row.read()?, row.read()?)))
 }
 
 /// The user of this folded address or username.
@@ -159,6 +200,20 @@ pub(crate) fn replace_password(
     )
 }
 
+/// Sets another password, whatever the one before.
+pub(crate) fn set_password(
+    tx: &mut Tx<'_>,
+    id: UserId,
+    new: &HashedPassword,
+    at: Timestamp,
+) -> Result<Option<User>, DatabaseError> {
+    tx.find(
+        &format!("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1 RETURNING {COLUMNS}"),
+        params![id, new.as_str(), at],
+        from_row,
+    )
+}
+
 /// Changes what is given of a profile.
 pub(crate) fn update_profile(
     tx: &mut Tx<'_>,
@@ -167,13 +222,63 @@ pub(crate) fn update_profile(
     username: Option<&Username>,
     at: Timestamp,
 ) -> Result<Option<User>, DatabaseError> {
-    tx.find(
+    let changed = tx.find(
         &format!(
             "UPDATE users SET name = COALESCE($2, name), username = COALESCE($3, username),
-                 username_folded = COALESCE($4, username_folded), updated_at = $5
-             WHERE id = $1 RETURNING {COLUMNS}"
+                 username_folded = COALESCE($4, username_folded), updated_at = $5, {}
+             WHERE id = $1 RETURNING {COLUMNS}",
+            to_be_synced(5)
         ),
         params![id, name, username.map(Username::as_str), username.map(Username::folded), at],
+        from_row,
+    )?;
+    if let Some(user) = &changed {
+        words::replace(tx, user)?;
+    }
+    Ok(changed)
+}
+
+/// The user of this id, locked until the transaction ends, so that what depends on it is decided one after the other.
+pub(crate) fn lock(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, DatabaseError> {
+    tx.find(
+        &format!("UPDATE users SET updated_at = updated_at WHERE id = $1 RETURNING {COLUMNS}"),
+        params![id],
+        from_row,
+    )
+}
+
+/// Keeps who a user is by now: names, address and its proof.
+pub(crate) fn rewrite(tx: &mut Tx<'_>, user: &User) -> Result<(), DatabaseError> {
+    tx.execute(
+        &format!(
+            "UPDATE users SET username = $2, username_folded = $3, name = $4, email = $5, email_folded = $6,
+                 email_verified_at = $7, updated_at = $8, {} WHERE id = $1",
+            to_be_synced(8)
+        ),
+        params![
+            user.id,
+            &user.username,
+            user.username.to_ascii_lowercase(),
+            &user.name,
+            &user.email,
+            user.email.to_ascii_lowercase(),
+            user.email_verified_at,
+            user.updated_at
+        ],
+    )?;
+    words::replace(tx, user)
+}
+
+/// Deletes a user with sessions, links and words; answers who it was.
+pub(crate) fn delete(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, DatabaseError> {
+    tx.find(&format!("DELETE FROM users WHERE id = $1 RETURNING {COLUMNS}"), params![id], from_row)
+}
+
+/// Keeps what a user wants to be seen as.
+pub(crate) fn set_status(tx: &mut Tx<'_>, id: UserId, status: &str) -> Result<Option<User>, DatabaseError> {
+    tx.find(
+        &format!("UPDATE users SET status = $2 WHERE id = $1 RETURNING {COLUMNS}"),
+        params![id, status],
         from_row,
     )
 }
@@ -186,8 +291,11 @@ pub(crate) fn verify_email(
     at: Timestamp,
 ) -> Result<bool, DatabaseError> {
     let verified = tx.execute(
-        "UPDATE users SET email_verified_at = COALESCE(email_verified_at, $3), updated_at = $3
-         WHERE id = $1 AND email_folded = $2",
+        &format!(
+            "UPDATE users SET email_verified_at = COALESCE(email_verified_at, $3), updated_at = $3, {}
+             WHERE id = $1 AND email_folded = $2",
+            to_be_synced(3)
+        ),
         params![id, email_folded, at],
     )?;
     Ok(verified > 0)
@@ -201,7 +309,10 @@ pub(crate) fn set_role(
     at: Timestamp,
 ) -> Result<Option<User>, DatabaseError> {
     tx.find(
-        &format!("UPDATE users SET role = $2, updated_at = $3 WHERE id = $1 RETURNING {COLUMNS}"),
+        &format!(
+            "UPDATE users SET role = $2, updated_at = $3, {} WHERE id = $1 RETURNING {COLUMNS}",
+            to_be_synced(3)
+        ),
         params![id, role, at],
         from_row,
     )
@@ -213,30 +324,29 @@ pub(crate) fn count_in_role(c: &mut Connection<'_>, role: &str) -> Result<i64, D
     Ok(count.unwrap_or(0))
 }
 
-/// Which users to list, newest first.
+/// Which users to list, by age.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) role: Option<String>,
+    pub(crate) order: SortOrder,
     /// The sort place of the entry before.
     pub(crate) after: Option<(i64, Uuid)>,
     pub(crate) limit: u32,
     pub(crate) offset: u32,
 }
 
-/// Users in order, newest first.
+/// Users by age.
 pub(crate) fn list(c: &mut Connection<'_>, wanted: &Wanted) -> Result<Vec<User>, DatabaseError> {
-    let (before, id) = wanted.after.unwrap_or((i64::MAX, Uuid::max()));
+    let (beyond, way, start) = walk(wanted.order);
+    let (at, id) = wanted.after.unwrap_or(start);
     let role = role_filter(wanted.role.as_deref());
     c.query(
         &format!(
-            "SELECT {COLUMNS} FROM users WHERE (created_at, id) < ($1, $2){role}
-             ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
+            "SELECT {COLUMNS} FROM users WHERE (created_at, id) {beyond} ($1, $2){role}
+             ORDER BY created_at {way}, id {way} LIMIT $3 OFFSET $4"
         ),
-        &[
-            params![before, id, wanted.limit, wanted.offset],
-            wanted.role.as_deref().map(Into::into).as_slice(),
-        ]
-        .concat(),
+        &[params![at, id, wanted.limit, wanted.offset], wanted.role.as_deref().map(Into::into).as_slice()]
+            .concat(),
         from_row,
     )
 }
@@ -312,7 +422,7 @@ mod tests {
         async fn users_are_listed_newest_first_and_by_role(db: TestDatabase) {
             let database = db.open();
             let listed = |role: Option<&'static str>, after: Option<(i64, Uuid)>| {
-                let wanted = Wanted { role: role.map(Into::into), after, limit: 2, offset: 0 };
+                let wanted = Wanted { role: role.map(Into::into), order: SortOrder::Desc, after, limit: 2, offset: 0 };
                 let database = database.clone();
                 async move { database.read(move |c| list(c, &wanted)).await.unwrap() }
             };

@@ -8,7 +8,7 @@ use stoa_platform::{
 
 use crate::tokens::SecretHash;
 
-/// Keeps a proof that is on its way by mail.
+/// Keeps a proof that is on its way by mail; one that is kept already stays as it is.
 pub(crate) fn insert(
     tx: &mut Tx<'_>,
     hash: &SecretHash,
@@ -17,7 +17,8 @@ pub(crate) fn insert(
     expires_at: Timestamp,
 ) -> Result<(), DatabaseError> {
     tx.execute(
-        "INSERT INTO email_verifications (hash, user_id, email_folded, expires_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO email_verifications (hash, user_id, email_folded, expires_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (hash) DO NOTHING",
         params![&hash[..], user, email_folded, expires_at],
     )?;
     Ok(())

@@ -15,12 +15,15 @@ each_engine! {
         app.shopper("ada").await;
         let body = json!({"email": "nobody@example.com", "password": OTHER_PASSWORD});
         app.anon().post("/api/auth/login", body).await.expect(401);
-        let tables = ["sessions", "refresh_tokens", "email_verifications", "login_failures"];
+        app.anon().post("/api/auth/forgot-password", json!({"email": "ada@example.com"})).await.expect(202);
+        app.settle().await;
+        let tables = ["sessions", "refresh_tokens", "email_verifications", "password_resets", "login_failures"];
         for table in tables {
             assert_eq!(rows(app, table).await, 1, "{table}");
         }
         app.advance(Duration::from_hours(1)).await;
         assert_eq!(rows(app, "login_failures").await, 0);
+        assert_eq!(rows(app, "password_resets").await, 0);
         assert_eq!(rows(app, "refresh_tokens").await, 1);
         app.advance(Duration::from_hours(8 * 24)).await;
         for table in tables {

@@ -4,8 +4,11 @@
 mod admin;
 mod auth;
 mod cleanup;
+mod nodes;
+mod sync;
 mod users;
 mod v0;
+mod well_known;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, dangerous::insecure_decode, encode};
 use stoa_testing::{TestApp, Value, json};
@@ -34,6 +37,22 @@ fn text(session: &Value, field: &str) -> String {
 /// The body that spends or ends with a session's refresh token.
 fn refresh_token(session: &Value) -> Value {
     json!({"refreshToken": text(session, "refreshToken")})
+}
+
+/// The token in the link to `page` of the last mail to somebody that has one.
+async fn mailed_token(app: &TestApp, email: &str, page: &str) -> String {
+    let beginning = format!("{page}?token=");
+    for mail in app.mails().await.iter().filter(|mail| mail.to.eq_ignore_ascii_case(email)) {
+        let message = app.platform().mailer.read(&mail.id).await.unwrap().unwrap();
+        let message = String::from_utf8(message).unwrap().replace("=\r\n", "").replace("=3D", "=");
+        if let Some((_, rest)) = message.split_once(&beginning) {
+            return rest
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+                .collect();
+        }
+    }
+    panic!("no mail to {email} with a link to {page}");
 }
 
 /// The subjects of the mails to somebody, sorted; mail writes domains in lower case.

@@ -32,7 +32,10 @@ pub(super) fn routes(catalogue: &Catalogue) -> OpenApiRouter {
 /// List categories by name.
 #[utoipa::path(
     get, path = "/api/categories", tag = "Categories", operation_id = "listCategories", params(ListQuery),
-    responses((status = 200, description = "A page of categories", body = Vec<Category>)),
+    responses(
+        (status = 200, description = "A page of categories", body = Vec<Category>),
+        (status = 304, description = "As it was when it had the `ETag` of `If-None-Match`"),
+    ),
 )]
 async fn list(State(catalogue): State<Catalogue>, query: ListQuery) -> Outcome {
     let ((), order) = query.sort(&[("name", ())], ((), SortOrder::Asc))?;
@@ -56,7 +59,10 @@ async fn list(State(catalogue): State<Catalogue>, query: ListQuery) -> Outcome {
 /// The whole tree of categories, each level by name.
 #[utoipa::path(
     get, path = "/api/categories/tree", tag = "Categories", operation_id = "getCategoryTree",
-    responses((status = 200, description = "The categories at the top", body = Vec<CategoryBranch>)),
+    responses(
+        (status = 200, description = "The categories at the top", body = Vec<CategoryBranch>),
+        (status = 304, description = "As it was when it had the `ETag` of `If-None-Match`"),
+    ),
 )]
 async fn tree(State(catalogue): State<Catalogue>) -> Outcome {
     let all = catalogue.0.database.read(categories::all).await?;
@@ -67,7 +73,10 @@ async fn tree(State(catalogue): State<Catalogue>) -> Outcome {
 #[utoipa::path(
     get, path = "/api/categories/{category}", tag = "Categories", operation_id = "getCategory",
     params(("category" = String, Path, description = "The category's id or slug")),
-    responses((status = 200, description = "The category", body = Category)),
+    responses(
+        (status = 200, description = "The category", body = Category),
+        (status = 304, description = "As it was when it had the `ETag` of `If-None-Match`"),
+    ),
 )]
 async fn show(State(catalogue): State<Catalogue>, PathParts(name): PathParts<String>) -> Outcome {
     let name = CategoryName::of(&name);

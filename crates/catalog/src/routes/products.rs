@@ -30,15 +30,19 @@ const NEWEST_FIRST: (SortKey, SortOrder) = (SortKey::CreatedAt, SortOrder::Desc)
 const FEW_SKIPPED: u32 = 200;
 
 pub(super) fn routes(catalogue: &Catalogue) -> OpenApiRouter {
-    let rule = CacheRule { prefix: "products", ttl: catalogue.0.settings.products_ttl, visibility };
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(show))
-        .layer(from_fn(cached(rule)))
+        .layer(from_fn(cached(cache_rule(catalogue))))
         .routes(routes!(create))
         .routes(routes!(replace, change, remove))
         .routes(routes!(change_stock))
         .with_state(catalogue.clone())
+}
+
+/// How answers about products are kept.
+pub(super) fn cache_rule(catalogue: &Catalogue) -> CacheRule {
+    CacheRule { prefix: "products", ttl: catalogue.0.settings.products_ttl, visibility }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of a cache rule")]
@@ -52,7 +56,10 @@ fn visibility(actor: &Actor) -> Option<&'static str> {
 /// List products. Others than those who may change products see the ACTIVE ones.
 #[utoipa::path(
     get, path = "/api/products", tag = "Products", operation_id = "listProducts", params(ListQuery, Filters),
-    responses((status = 200, description = "A page of products", body = Vec<Product>)),
+    responses(
+        (status = 200, description = "A page of products", body = Vec<Product>),
+        (status = 304, description = "As it was when it had the `ETag` of `If-None-Match`"),
+    ),
 )]
 async fn list(
     State(catalogue): State<Catalogue>,
@@ -71,7 +78,10 @@ async fn list(
 #[utoipa::path(
     get, path = "/api/products/{id}", tag = "Products", operation_id = "getProduct",
     params(("id" = ProductId, Path, description = "The product's id")),
-    responses((status = 200, description = "The product", body = Product)),
+    responses(
+        (status = 200, description = "The product", body = Product),
+        (status = 304, description = "As it was when it had the `ETag` of `If-None-Match`"),
+    ),
 )]
 async fn show(
     State(catalogue): State<Catalogue>,

@@ -1,8 +1,11 @@
 //! Categories.
 
+use std::collections::HashMap;
+
+use stoa_contracts::catalog::ProductId;
 use stoa_kernel::{Cursor, CursorValue, Page, PageRequest, SortOrder, page::DEEPEST_ENTRY};
 use stoa_platform::{
-    database::{Connection, DatabaseError, Engine, Row, Tx, Value},
+    database::{Connection, DatabaseError, Engine, Row, Tx, Value, placeholders},
     params,
 };
 
@@ -50,6 +53,33 @@ pub(crate) fn find(
 /// All categories, by name.
 pub(crate) fn all(connection: &mut Connection<'_>) -> Result<Vec<Category>, DatabaseError> {
     connection.query(&format!("SELECT {COLUMNS} FROM categories ORDER BY name_folded, id"), &[], read)
+}
+
+/// The categories that these products stand in, at any level. Ends even if stored data had a loop.
+pub(crate) fn around(
+    connection: &mut Connection<'_>,
+    products: &[ProductId],
+) -> Result<HashMap<ProductId, Vec<CategoryId>>, DatabaseError> {
+    let mut found: HashMap<ProductId, Vec<CategoryId>> = HashMap::new();
+    if products.is_empty() {
+        return Ok(found);
+    }
+    let sql = format!(
+        "WITH RECURSIVE around (product_id, id, parent_id) AS (
+             SELECT products.id, categories.id, categories.parent_id
+             FROM products JOIN categories ON categories.slug = products.category WHERE products.id IN ({})
+             UNION
+             SELECT around.product_id, categories.id, categories.parent_id
+             FROM around JOIN categories ON categories.id = around.parent_id
+         )
+         SELECT product_id, id FROM around",
+        placeholders(1, products.len())
+    );
+    let ids: Vec<Value<'_>> = products.iter().map(|id| Value::from(*id)).collect();
+    for (product, category) in connection.query(&sql, &ids, |row| Ok((row.read()?, row.read()?)))? {
+        found.entry(product).or_default().push(category);
+    }
+    Ok(found)
 }
 
 /// The tree; nobody else changes it before this transaction ends.

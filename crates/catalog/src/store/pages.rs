@@ -4,12 +4,13 @@
 use std::fmt::Write as _;
 
 use stoa_kernel::{Currency, CursorValue, Page, PageRequest, SortOrder, page::DEEPEST_ENTRY};
-use stoa_platform::database::{Connection, DatabaseError, Value};
+use stoa_platform::database::{Connection, DatabaseError, Engine, Value};
 
-use super::products;
+use super::{products, search};
 use crate::{
     listing::{Listing, Place, SortKey},
     product::{Product, ProductStatus},
+    search::Marks,
 };
 
 /// Where names are searched, or prices while something else is sorted by: up to this many matches are found first and then
@@ -37,18 +38,18 @@ pub(crate) fn page(
     (request, after): (&PageRequest, Option<&Place>),
     currency: Currency,
 ) -> Result<Page<Product>, DatabaseError> {
-    if listing.statuses.is_empty() {
+    if listing.statuses.is_empty() || listing.finds_nothing() {
         return Ok(Page { entries: Vec::new(), next: None, total: request.wants_total().then_some(0) });
     }
     let way = best_way(connection, listing)?;
-    let statement = Statement::rows(listing, (request, after), way);
-    let rows = connection.query(&statement.sql, &statement.values, |row| products::read(row, currency))?;
+    let statement = Statement::rows(connection.engine(), listing, (request, after), way);
+    let rows = products::query(connection, &statement.sql, &statement.values, currency)?;
     let total = if request.wants_total() { Some(total(connection, listing)?) } else { None };
     Ok(Page::from_rows(rows, request.limit, total, |last| listing.cursor_after(last)))
 }
 
 fn best_way(connection: &mut Connection<'_>, listing: &Listing) -> Result<Way, DatabaseError> {
-    if listing.searches_names() && are_few(connection, &listing.named())? {
+    if listing.searches_names() && are_few_named(connection, listing)? {
         Ok(Way::Names)
     } else if listing.searches_prices() && are_few(connection, &listing.priced())? {
         Ok(Way::Prices)
@@ -61,6 +62,12 @@ fn are_few(connection: &mut Connection<'_>, listing: &Listing) -> Result<bool, D
     Ok(count(connection, listing, FEW + 1)? <= FEW)
 }
 
+fn are_few_named(connection: &mut Connection<'_>, listing: &Listing) -> Result<bool, DatabaseError> {
+    let statement = Statement::count_named(connection.engine(), listing, FEW + 1);
+    let counted = connection.find(&statement.sql, &statement.values, |row| row.read::<i64>())?;
+    Ok(counted.unwrap_or(0) <= FEW)
+}
+
 /// How many products the whole list has, as far as is counted.
 fn total(connection: &mut Connection<'_>, listing: &Listing) -> Result<u32, DatabaseError> {
     let found = count(connection, listing, DEEPEST_ENTRY.into())?;
@@ -68,7 +75,7 @@ fn total(connection: &mut Connection<'_>, listing: &Listing) -> Result<u32, Data
 }
 
 fn count(connection: &mut Connection<'_>, listing: &Listing, most: i64) -> Result<i64, DatabaseError> {
-    let statement = Statement::count(listing, most);
+    let statement = Statement::count(connection.engine(), listing, most);
     let counted = connection.find(&statement.sql, &statement.values, |row| row.read::<i64>())?;
     Ok(counted.unwrap_or(0).min(most))
 }
@@ -82,11 +89,19 @@ struct Statement<'l> {
 
 impl<'l> Statement<'l> {
     /// The rows of a page and one more. Over several statuses it is a merge of one walk for each.
-    fn rows(listing: &'l Listing, (request, after): (&PageRequest, Option<&'l Place>), way: Way) -> Self {
+    fn rows(
+        engine: Engine,
+        listing: &'l Listing,
+        (request, after): (&PageRequest, Option<&'l Place>),
+        way: Way,
+    ) -> Self {
         let mut statement = Self::default();
         let (wanted, skipped) = (i64::from(request.limit) + 1, i64::from(request.offset()));
         let straight = way == Way::Prices || (way == Way::Walk && listing.sort == SortKey::Price);
         let mut conditions = statement.conditions(listing, if straight { "price" } else { ASIDE }, after);
+        if way != Way::Names {
+            conditions.push_str(&statement.named(listing));
+        }
         if let Some(after) = after {
             statement.begin_after(listing, after, &mut conditions);
         }
@@ -107,39 +122,68 @@ impl<'l> Statement<'l> {
                 let matches = union(statuses, walk);
                 format!("SELECT * FROM ({matches} {UNREACHED}) AS few {order} {part}")
             }
-            (Way::Names, statuses) => {
-                // Only what the index of names holds is asked for, so that it alone is read.
-                let named = statement.names(listing);
-                let ids = union(statuses, |status| {
-                    format!("SELECT id FROM products WHERE status = '{status}'{named}")
-                });
-                let found = format!("id IN (SELECT id FROM ({ids} {UNREACHED}) AS few)");
+            (Way::Names, _) => {
+                let found =
+                    format!("id IN (SELECT id FROM ({} {UNREACHED}) AS few)", statement.ids(engine, listing));
                 format!("SELECT {columns}, {table} WHERE {found}{conditions} {order} {part}")
             }
         };
         statement
     }
 
-    fn count(listing: &'l Listing, most: i64) -> Self {
+    fn count(engine: Engine, listing: &'l Listing, most: i64) -> Self {
         let mut statement = Self::default();
         let most = statement.bind(most);
-        let price = if listing.words.is_empty() { "price" } else { ASIDE };
+        let price = if listing.searches_names() { ASIDE } else { "price" };
         let conditions = statement.conditions(listing, price, None);
-        let matches = union(&listing.statuses, |status| {
-            format!("SELECT 1 FROM products WHERE status = '{status}'{conditions} LIMIT {most}")
-        });
+        let matches = if listing.searches_names() {
+            let ids = statement.ids(engine, listing);
+            format!(
+                "SELECT 1 FROM products WHERE id IN (SELECT id FROM ({ids}) AS found){conditions} LIMIT {most}"
+            )
+        } else {
+            union(&listing.statuses, |status| {
+                format!("SELECT 1 FROM products WHERE status = '{status}'{conditions} LIMIT {most}")
+            })
+        };
         statement.sql = format!("SELECT COUNT(*) FROM ({matches}) AS matches");
         statement
     }
 
-    /// The conditions that an index of names decides by itself.
-    fn names(&mut self, listing: &'l Listing) -> String {
-        let mut text = String::new();
-        if let Some(category) = &listing.category {
-            let _ = write!(text, " AND category = {}", self.bind(category));
+    /// How many products have the words, whatever else is asked of them: from the text index alone.
+    fn count_named(engine: Engine, listing: &'l Listing, most: i64) -> Self {
+        let mut statement = Self::default();
+        let ids = statement.ids(engine, listing);
+        let most = statement.bind(most);
+        statement.sql =
+            format!("SELECT COUNT(*) FROM (SELECT 1 FROM ({ids}) AS found LIMIT {most}) AS matches");
+        statement
+    }
+
+    /// The ids of the products whose names have the words, of the statuses and the category, from the text index.
+    fn ids(&mut self, engine: Engine, listing: &'l Listing) -> String {
+        let Some(words) = &listing.words else { return "SELECT id FROM products".into() };
+        let marks = Marks { statuses: &listing.statuses, category: listing.category.as_ref() };
+        let asked = self.bind(words.in_names(engine, &marks));
+        search::ids_by_name(engine, [&asked, &self.patterns(listing)])
+    }
+
+    /// That a name has the words, asked of one product at a time.
+    fn named(&mut self, listing: &'l Listing) -> String {
+        if !listing.searches_names() {
+            return String::new();
         }
-        for word in &listing.words {
-            let _ = write!(text, " AND name_folded LIKE {} ESCAPE '\\'", self.bind(pattern(word)));
+        let patterns = self.patterns(listing);
+        // A value, not an EXISTS: that could be turned into a join, which would be begun by reading all entries.
+        format!(
+            " AND (SELECT 1 FROM product_search AS entry WHERE entry.product_id = products.id{patterns}) = 1"
+        )
+    }
+
+    fn patterns(&mut self, listing: &'l Listing) -> String {
+        let mut text = String::new();
+        for pattern in listing.words.iter().flat_map(|words| words.patterns()) {
+            let _ = write!(text, " AND ' ' || entry.words LIKE {}", self.bind(pattern));
         }
         text
     }
@@ -151,7 +195,10 @@ impl<'l> Statement<'l> {
     }
 
     fn conditions(&mut self, listing: &'l Listing, price: &str, after: Option<&Place>) -> String {
-        let mut text = self.names(listing);
+        let mut text = String::new();
+        if let Some(category) = &listing.category {
+            let _ = write!(text, " AND category = {}", self.bind(category));
+        }
         // A cursor in an order of prices lies beyond the bound where that order begins.
         let begun = after.is_some() && listing.sort == SortKey::Price;
         if let Some(least) = listing.min_price.filter(|_| !(begun && listing.order == SortOrder::Asc)) {
@@ -199,40 +246,16 @@ fn union(statuses: &[ProductStatus], branch: impl Fn(ProductStatus) -> String) -
     branches.collect::<Vec<_>>().join(" UNION ALL ")
 }
 
-/// A word anywhere in the text, whatever signs it holds.
-fn pattern(word: &str) -> String {
-    let mut pattern = String::with_capacity(word.len() + 2);
-    pattern.push('%');
-    for character in word.chars() {
-        if matches!(character, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(character);
-    }
-    pattern.push('%');
-    pattern
-}
-
 /// How the embedded engine would find the first page of a list, step by step.
 #[cfg(test)]
 pub(super) async fn explain(database: &stoa_platform::database::Database, listing: Listing) -> Vec<String> {
     let read = move |connection: &mut Connection<'_>| -> Result<Vec<String>, DatabaseError> {
         let way = best_way(connection, &listing)?;
-        let statement = Statement::rows(&listing, (&PageRequest::first(20), None), way);
+        let statement = Statement::rows(Engine::Sqlite, &listing, (&PageRequest::first(20), None), way);
         connection.query(&format!("EXPLAIN QUERY PLAN {}", statement.sql), &statement.values, |row| {
             let _: (i64, i64, i64) = (row.read()?, row.read()?, row.read()?);
             row.read()
         })
     };
     database.read(read).await.unwrap()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signs_of_patterns_in_a_word_are_only_signs() {
-        assert_eq!(pattern("50%_a\\b"), r"%50\%\_a\\b%");
-    }
 }

@@ -1,11 +1,15 @@
 //! The store on every engine: what it keeps, how it lists, and that races end as they must.
 
 mod lists;
+mod offers;
+mod packages;
+mod search;
 mod stock;
+mod variants;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use stoa_contracts::catalog::{Catalog, ProductId, Quantity, StockError};
+use stoa_contracts::catalog::{Catalog, ProductId, Quantity, StockError, Unpacked, VariantId, Ware};
 use stoa_http::IfMatch;
 use stoa_kernel::{Currency, ManualClock, Money, Page, PageRequest, Position, Random, SortOrder, Timestamp};
 use stoa_platform::{
@@ -23,11 +27,21 @@ use crate::{
     category::CategoryChanges,
     end_bulk_load,
     listing::{Listing, SortKey},
+    search::Asked,
+    stock::Adjustment,
     update_product::ProductChanges,
 };
 
-const TABLES: &[Migration] =
-    &[stoa_platform::MIGRATIONS[0], stoa_platform::MIGRATIONS[1], crate::MIGRATIONS[0], crate::MIGRATIONS[1]];
+const TABLES: &[Migration] = &[
+    stoa_platform::MIGRATIONS[0],
+    stoa_platform::MIGRATIONS[1],
+    crate::MIGRATIONS[0],
+    crate::MIGRATIONS[1],
+    crate::MIGRATIONS[2],
+    crate::MIGRATIONS[3],
+    crate::MIGRATIONS[4],
+    crate::MIGRATIONS[5],
+];
 
 /// A shop on a test's database, at a time that stands still.
 #[derive(Clone)]
@@ -50,6 +64,7 @@ fn shop(db: &TestDatabase) -> Shop {
         random: Random::seeded(7),
         cache: Cache::off(),
         settings: CatalogSettings::of(usd()),
+        import_place: Arc::new(tokio::sync::Semaphore::new(1)),
     };
     Shop { catalogue: Catalogue(Arc::new(inner)), database, clock }
 }
@@ -82,9 +97,20 @@ impl Shop {
         self.does(move |shop, tx, occasion| shop.create_product(tx, occasion, &new)).await.unwrap()
     }
 
-    async fn takes(&self, product: ProductId, pieces: i64) -> Result<(), StockError> {
-        let pieces = [Quantity { product, pieces }];
-        self.does(move |shop, tx, occasion| shop.take_stock(tx, occasion, &pieces)).await
+    async fn takes(&self, product: ProductId, pieces: i64) -> Result<Vec<Unpacked>, StockError> {
+        self.buys(vec![(Ware::Product(product), pieces)]).await
+    }
+
+    /// Takes stock of several wares at once.
+    async fn buys(&self, wanted: Vec<(Ware, i64)>) -> Result<Vec<Unpacked>, StockError> {
+        let wanted: Vec<_> = wanted.into_iter().map(|(ware, pieces)| Quantity { ware, pieces }).collect();
+        self.does(move |shop, tx, occasion| shop.take_stock(tx, occasion, &wanted)).await
+    }
+
+    /// The pieces of a variant.
+    async fn left_of(&self, product: ProductId, variant: VariantId) -> i64 {
+        let product = self.finds(product).await.unwrap();
+        product.variants.iter().find(|known| known.id == variant).unwrap().stock
     }
 
     async fn changes(&self, id: ProductId, changes: ProductChanges) -> Result<Product, CatalogError> {
@@ -93,8 +119,16 @@ impl Shop {
     }
 
     async fn adjusts(&self, id: ProductId, change: i64) -> Result<Product, CatalogError> {
-        let any = IfMatch::default();
-        self.does(move |shop, tx, occasion| shop.adjust_stock(tx, occasion, (id, &any), change)).await
+        self.adjusts_shelf((id, None), change).await
+    }
+
+    async fn adjusts_shelf(
+        &self,
+        (id, variant): (ProductId, Option<VariantId>),
+        change: i64,
+    ) -> Result<Product, CatalogError> {
+        let (any, adjustment) = (IfMatch::default(), Adjustment { variant, change });
+        self.does(move |shop, tx, occasion| shop.adjust_stock(tx, occasion, (id, &any), adjustment)).await
     }
 
     async fn finds(&self, id: ProductId) -> Option<Product> {
@@ -131,16 +165,31 @@ impl Shop {
         self.database.read::<_, DatabaseError, _>(read).await.unwrap().into_iter().collect()
     }
 
-    /// Fails unless every product's movements add up to its stock, and to nothing where there is no product.
+    /// Fails unless every product's movements add up to its stock, and to nothing where there is no product; and the same
+    /// for every shelf, which is a variant, or a product without any.
     async fn books_agree(&self) {
         let wrong = "SELECT CAST(COALESCE(moved.total, 0) AS BIGINT), COALESCE(products.stock, 0)
              FROM (SELECT product_id, SUM(change) AS total FROM stock_movements GROUP BY product_id) AS moved
              FULL JOIN products ON products.id = moved.product_id
              WHERE COALESCE(moved.total, 0) <> COALESCE(products.stock, 0)";
-        let read = move |connection: &mut Connection<'_>| {
-            connection.query(wrong, &[], |row| Ok((row.read::<i64>()?, row.read::<i64>()?)))
-        };
-        assert_eq!(self.database.read::<_, DatabaseError, _>(read).await.unwrap(), []);
+        let wrong_shelves = "SELECT CAST(COALESCE(moved.total, 0) AS BIGINT), COALESCE(shelves.stock, 0)
+             FROM (SELECT product_id, variant_id, SUM(change) AS total FROM stock_movements
+                   GROUP BY product_id, variant_id) AS moved
+             LEFT JOIN (SELECT id AS product_id, id AS shelf, stock FROM products WHERE variant_count = 0
+                        UNION ALL SELECT product_id, id, stock FROM variants) AS shelves
+             ON shelves.product_id = moved.product_id
+                AND shelves.shelf = COALESCE(moved.variant_id, moved.product_id)
+             WHERE COALESCE(moved.total, 0) <> COALESCE(shelves.stock, 0)";
+        let wrong_sums = "SELECT products.stock, CAST(SUM(variants.stock) AS BIGINT)
+             FROM products JOIN variants ON variants.product_id = products.id
+             GROUP BY products.id, products.stock, products.variant_count
+             HAVING SUM(variants.stock) <> products.stock OR COUNT(*) <> products.variant_count";
+        for wrong in [wrong, wrong_shelves, wrong_sums] {
+            let read = move |connection: &mut Connection<'_>| {
+                connection.query(wrong, &[], |row| Ok((row.read::<i64>()?, row.read::<i64>()?)))
+            };
+            assert_eq!(self.database.read::<_, DatabaseError, _>(read).await.unwrap(), [], "{wrong}");
+        }
     }
 }
 
@@ -151,7 +200,7 @@ fn everything(sort: SortKey, order: SortOrder) -> Listing {
         min_price: None,
         max_price: None,
         in_stock: None,
-        words: Vec::new(),
+        words: None,
         sort,
         order,
     }
@@ -183,7 +232,7 @@ async fn a_change_leaves_the_rest_and_is_told(db: TestDatabase) {
     assert_eq!(same.version, 2, "no change is no version");
     let told = shop.told().await;
     assert_eq!((told["product.updated"], told["product.low_stock"]), (1, 1));
-    let named = Listing { words: vec!["led".into()], ..everything(SortKey::Name, SortOrder::Asc) };
+    let named = Listing { words: Some(Asked::of("led")), ..everything(SortKey::Name, SortOrder::Asc) };
     assert_eq!(shop.names(&named, 9).await, ["LED"]);
     shop.books_agree().await;
 }

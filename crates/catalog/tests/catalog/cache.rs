@@ -6,7 +6,7 @@ use crate::{made, offered};
 
 /// Asks until the answer comes from the cache. Where events take their time, a node hears of its own writes a moment
 /// later and forgets once more than it must.
-async fn found_again(client: &Client, path: &str) -> Answer {
+pub(crate) async fn found_again(client: &Client, path: &str) -> Answer {
     for _ in 0..50 {
         let answer = client.get(path).await.expect(200);
         if answer.header("x-cache") == Some("HIT") {
@@ -106,6 +106,15 @@ async fn a_rush_leaves_no_stale_stock(app: TestApp) {
     })).await;
     assert_eq!(app.anon().get(&path).await.body["stock"], 0);
     assert_eq!(app.anon().get("/api/products?inStock=true").await.entries().len(), 0);
+}
+
+async fn the_cache_is_warm_soon_after_the_start(app: TestApp, |settings| settings.cache.warm = true) {
+    while app.platform().cache.stats().fills < 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    for path in ["/api/products", "/api/categories", "/api/categories/tree"] {
+        assert_eq!(app.anon().get(path).await.expect(200).header("x-cache"), Some("HIT"), "{path}");
+    }
 }
 
 }

@@ -2,11 +2,17 @@
 #![cfg(test)]
 
 mod cache;
+mod cache_race;
 mod categories;
+mod offers;
+mod packages;
 mod products;
 mod products_id;
 mod products_list;
+mod products_search;
 mod stock;
+mod transfer;
+mod variants;
 
 use stoa_testing::{Client, Value, json};
 

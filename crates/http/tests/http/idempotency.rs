@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use stoa_http::HttpSettings;
 use stoa_platform::each_engine;
 
-use crate::stage::{Stage, migrations, post_request, send};
+use crate::stage::{Stage, migrations, post_request, request_by, send};
 
 const POT: &str = r#"{"name":"a"}"#;
 
@@ -25,6 +25,24 @@ each_engine! {
         // Another version is another scope, and no key is no promise.
         assert_eq!(stage.post("/api/v1/pots", Some("k1"), POT).await.header("idempotent-replayed"), "");
         assert_eq!(stage.post("/api/pots", None, POT).await.header("idempotent-replayed"), "");
+    }
+
+    async fn a_guests_key_holds_where_the_guest_is_told_from_others(db: TestDatabase) {
+        let stage = Stage::new(&db, HttpSettings::default(), false);
+        let by = |guest: Option<&'static str>| {
+            let mut request = request_by("/api/pots", Some("k1"), POT, None);
+            if let Some(guest) = guest {
+                request.headers_mut().insert("x-guest", guest.parse().unwrap());
+            }
+            stage.send(request)
+        };
+        for (guest, replayed) in
+            [(None, ""), (None, ""), (Some("one"), ""), (Some("two"), ""), (Some("one"), "true"), (None, "")]
+        {
+            let seen = by(guest).await;
+            assert_eq!((seen.status, seen.header("idempotent-replayed")), (201, replayed), "{guest:?}");
+        }
+        assert_eq!(stage.made.load(Ordering::SeqCst), 5);
     }
 
     async fn another_body_and_bad_keys_are_refused(db: TestDatabase) {

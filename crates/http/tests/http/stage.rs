@@ -55,6 +55,7 @@ impl Authenticator for Doorkeeper {
     fn authenticate<'r>(
         &'r self,
         credentials: Credentials<'r>,
+        _: std::net::IpAddr,
     ) -> Pin<Box<dyn Future<Output = Result<Actor, Refusal>> + Send + 'r>> {
         Box::pin(async move {
             match credentials {
@@ -102,6 +103,8 @@ impl Stage {
             mailer: Arc::new(
                 Mailer::to_folder(folder.path(), "shop@example.com", &[], Clock::system()).unwrap(),
             ),
+            metrics: stoa_platform::metrics::Metrics::off(),
+            traces: stoa_platform::traces::Traces::off(),
         };
         let (made, worth) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(1)));
         let router = routes(&platform, &made, &worth);
@@ -123,7 +126,15 @@ impl Stage {
 }
 
 pub(crate) fn post_request(path: &str, key: Option<&str>, body: &str) -> Request {
+    request_by(path, key, body, Some("Bearer good"))
+}
+
+/// A POST with these credentials, or none.
+pub(crate) fn request_by(path: &str, key: Option<&str>, body: &str, credentials: Option<&str>) -> Request {
     let mut request = Request::post(path).header("content-type", "application/json");
+    if let Some(credentials) = credentials {
+        request = request.header("authorization", credentials);
+    }
     if let Some(key) = key {
         request = request.header("idempotency-key", key);
     }
@@ -149,7 +160,11 @@ fn routes(platform: &Platform, made: &Arc<AtomicI64>, worth: &Arc<AtomicI64>) ->
         }
     };
     let (database, clock, counted) = (platform.database.clone(), platform.clock.clone(), Arc::clone(made));
-    let create = move |Idempotent { body, once }: Idempotent<Pot>| async move {
+    let create = move |guest: HeaderMap, Idempotent { body, once }: Idempotent<Pot>| async move {
+        let once = match guest.get("x-guest") {
+            Some(name) => once.among_guests(name.to_str().unwrap()),
+            None => once,
+        };
         once.run(&database, &clock, move |_| {
             counted.fetch_add(1, Ordering::SeqCst);
             if body.name == "refused" {

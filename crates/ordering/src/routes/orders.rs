@@ -18,6 +18,7 @@ use crate::{
     cancel_order::{End, Ending},
     change_status::Move,
     error::OrderError,
+    guest_cart::Joined,
     order::{Checkout, Order},
     status::{OrderStatus, PaymentStatus},
     store::orders::{self, Scope, Wanted},
@@ -63,7 +64,7 @@ impl NewOrder {
         let method = fields.take("paymentMethod", text(&self.payment_method, 1, 255));
         if let Some(method) = &method {
             let unknown = Flaw::new("UNKNOWN_PAYMENT_METHOD", "There is no such way to pay.");
-            fields.check("paymentMethod", ordering.provider.accepts(method), unknown);
+            fields.check("paymentMethod", ordering.accepts(method), unknown);
         }
         let notes = fields.take_given("notes", self.notes.as_deref().map(|notes| text(notes, 0, 1_000)));
         fields.finish()?;
@@ -89,8 +90,8 @@ impl NewOrder {
     responses(
         (status = 201, description = "The order", body = OrderView),
         (status = 402, description = "PAYMENT_DECLINED: the order was cancelled, the cart is as it was"),
-        (status = 404, description = "PRODUCT_NOT_FOUND"),
-        (status = 409, description = "PRICE_CHANGED (the cart shows the new prices now), PRODUCT_UNAVAILABLE, IDEMPOTENCY_IN_PROGRESS"),
+        (status = 404, description = "PRODUCT_NOT_FOUND, VARIANT_NOT_FOUND, PACKAGE_NOT_FOUND"),
+        (status = 409, description = "PRICE_CHANGED, OFFER_CHANGED (the cart shows what holds now, and the next try buys at that), CART_MERGED, PRODUCT_UNAVAILABLE, IDEMPOTENCY_IN_PROGRESS"),
         (status = 422, description = "CART_EMPTY, INSUFFICIENT_STOCK, IDEMPOTENCY_KEY_REUSED"),
     ),
     security(("bearer" = []))
@@ -101,8 +102,11 @@ async fn place(
     Idempotent { body, once }: Idempotent<NewOrder>,
 ) -> Outcome {
     let checkout = body.checkout(buyer.user, &ordering)?;
+    if buyer.joined == Joined::Mixed {
+        return Err(OrderError::CartsJoined.into());
+    }
     let occasion = ordering.occasion(&buyer.actor);
-    Ok(ordering.place_order(checkout, once, occasion).await?)
+    Ok(buyer.cookies.on(ordering.place_order(checkout, once, occasion).await?))
 }
 
 /// Which orders to list.
@@ -178,6 +182,7 @@ async fn list(
     params(("id" = String, Path, format = Uuid, description = "The order")),
     responses(
         (status = 200, description = "The order", body = OrderView),
+        (status = 304, description = "As it was when it had the `ETag` of `If-None-Match`"),
         (status = 404, description = "ORDER_NOT_FOUND; also for somebody else's"),
     ),
     security(("bearer" = []))

@@ -3,20 +3,23 @@
 //! Whoever changes a cart touches its row first, so changes of one cart wait for each other and bounds on the whole
 //! cart can be judged after the change.
 
-use stoa_kernel::{Currency, Money, Timestamp};
+use stoa_contracts::catalog::{AppliedOffer, Ware};
+use stoa_kernel::{Currency, Money, Timestamp, UserId};
 use stoa_platform::{
-    database::{Connection, DatabaseError, Row, Tx, Value},
+    database::{Connection, DatabaseError, Row, Tx},
     params,
 };
 
-use crate::cart::{CartId, CartItemId, KeptLine};
-
-const LINE: &str = "id, product_id, name, quantity, price";
+use super::{
+    offers::{list_from_json, list_to_json, offers_from_json, offers_to_json},
+    wares::{WARE, WARE_KEY, read_ware, ware_values},
+};
+use crate::cart::{CartHead, CartId, CartItemId, KeptLine};
 
 fn line(row: &Row<'_>, currency: Currency) -> Result<KeptLine, DatabaseError> {
     Ok(KeptLine {
         id: row.read()?,
-        product: row.read()?,
+        ware: read_ware(row)?,
         name: row.read()?,
         quantity: row.read()?,
         price: Money::from_minor(row.read()?, currency),
@@ -33,12 +36,24 @@ pub(crate) fn touch(tx: &mut Tx<'_>, cart: CartId, at: Timestamp) -> Result<(), 
     Ok(())
 }
 
-/// When the cart was last changed, if ever.
-pub(crate) fn updated_at(
+/// A cart apart from its lines, if it was ever changed.
+pub(crate) fn head(
     connection: &mut Connection<'_>,
-    cart: CartId,
-) -> Result<Option<Timestamp>, DatabaseError> {
-    connection.find("SELECT updated_at FROM carts WHERE id = $1", params![cart], |row| row.read())
+    (cart, owner): (CartId, Option<UserId>),
+    currency: Currency,
+) -> Result<Option<CartHead>, DatabaseError> {
+    let sql = "SELECT updated_at, codes, offers FROM carts WHERE id = $1";
+    connection.find(sql, params![cart], |row| {
+        let updated_at = row.read()?;
+        let (codes, shown) = asked_for(row, currency)?;
+        Ok(CartHead { id: cart, owner, updated_at, codes, shown })
+    })
+}
+
+/// Reads the columns `codes` and `offers`.
+fn asked_for(row: &Row<'_>, currency: Currency) -> Result<(Vec<String>, Vec<AppliedOffer>), DatabaseError> {
+    let (codes, shown): (Option<String>, Option<String>) = (row.read()?, row.read()?);
+    Ok((list_from_json(codes.as_deref())?, offers_from_json(shown.as_deref(), currency)?))
 }
 
 /// The lines of a cart in the order they were added.
@@ -47,67 +62,92 @@ pub(crate) fn lines(
     cart: CartId,
     currency: Currency,
 ) -> Result<Vec<KeptLine>, DatabaseError> {
-    let sql = format!("SELECT {LINE} FROM cart_items WHERE cart_id = $1 ORDER BY line");
+    let sql =
+        format!("SELECT id, {WARE}, name, quantity, price FROM cart_items WHERE cart_id = $1 ORDER BY line");
     connection.query(&sql, params![cart], |row| line(row, currency))
 }
 
-/// Takes every line out of a cart, in the order they were added. Of two who try at once one gets them.
+/// What lay in a cart.
+pub(crate) struct Taken {
+    pub(crate) lines: Vec<KeptLine>,
+    pub(crate) codes: Vec<String>,
+    pub(crate) shown: Vec<AppliedOffer>,
+}
+
+/// Takes everything out of a cart, its lines in the order they were added. Of two who try at once one gets them.
 pub(crate) fn take(
     tx: &mut Tx<'_>,
     cart: CartId,
     currency: Currency,
     at: Timestamp,
-) -> Result<Vec<KeptLine>, DatabaseError> {
-    tx.execute("UPDATE carts SET updated_at = $2 WHERE id = $1", params![cart, at])?;
-    let sql = format!("DELETE FROM cart_items WHERE cart_id = $1 RETURNING line, {LINE}");
+) -> Result<Taken, DatabaseError> {
+    let head = tx.find(
+        "UPDATE carts SET updated_at = $2 WHERE id = $1 RETURNING codes, offers",
+        params![cart, at],
+        |row| asked_for(row, currency),
+    )?;
+    let (codes, shown) = head.unwrap_or_default();
+    if !codes.is_empty() || !shown.is_empty() {
+        forget_offers(tx, cart)?;
+    }
+    let sql = format!(
+        "DELETE FROM cart_items WHERE cart_id = $1 RETURNING line, id, {WARE}, name, quantity, price"
+    );
     let mut lines = tx.query(&sql, params![cart], |row| Ok((row.read::<i64>()?, line(row, currency)?)))?;
     lines.sort_unstable_by_key(|(place, _)| *place);
-    Ok(lines.into_iter().map(|(_, line)| line).collect())
+    Ok(Taken { lines: lines.into_iter().map(|(_, line)| line).collect(), codes, shown })
 }
 
-/// Adds a line; a product that is there already gets more pieces and keeps the price it was shown at.
-pub(crate) fn add(tx: &mut Tx<'_>, cart: CartId, line: &KeptLine) -> Result<(), DatabaseError> {
-    tx.execute(
-        "INSERT INTO cart_items (id, cart_id, line, product_id, name, quantity, price)
-         VALUES ($1, $2, (SELECT COALESCE(MAX(line), 0) + 1 FROM cart_items WHERE cart_id = $2), $3, $4, $5, $6)
-         ON CONFLICT (cart_id, product_id)
-         DO UPDATE SET quantity = cart_items.quantity + excluded.quantity",
-        params![line.id, cart, line.product, &line.name, line.quantity, line.price],
-    )?;
+/// What becomes of a line whose ware is in the cart already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Doubled {
+    /// Its pieces are added to those there, at the price that was shown of those.
+    Added,
+    /// It is left out.
+    LeftOut,
+}
+
+/// Puts a line into a cart, behind the others.
+pub(crate) fn put(
+    tx: &mut Tx<'_>,
+    cart: CartId,
+    line: &KeptLine,
+    doubled: Doubled,
+) -> Result<(), DatabaseError> {
+    let double = match doubled {
+        Doubled::Added => "DO UPDATE SET quantity = cart_items.quantity + excluded.quantity",
+        Doubled::LeftOut => "DO NOTHING",
+    };
+    let sql = format!(
+        "INSERT INTO cart_items (id, cart_id, line, {WARE}, name, quantity, price)
+         VALUES ($1, $2, (SELECT COALESCE(MAX(line), 0) + 1 FROM cart_items WHERE cart_id = $2),
+                 $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (cart_id, {WARE_KEY}) {double}"
+    );
+    let [product, variant, package] = ware_values(line.ware);
+    let values = [
+        line.id.into(),
+        cart.into(),
+        product,
+        variant,
+        package,
+        (&line.name).into(),
+        line.quantity.into(),
+        line.price.into(),
+    ];
+    tx.execute(&sql, &values)?;
     Ok(())
 }
 
-/// Puts lines back into a cart; a product that was added meanwhile stays as it was added.
-pub(crate) fn put_back(tx: &mut Tx<'_>, cart: CartId, lines: &[KeptLine]) -> Result<(), DatabaseError> {
-    const SQL: &str = "INSERT INTO cart_items (id, cart_id, line, product_id, name, quantity, price)
-         VALUES ($1, $2, (SELECT COALESCE(MAX(line), 0) + 1 FROM cart_items WHERE cart_id = $2), $3, $4, $5, $6)
-         ON CONFLICT (cart_id, product_id) DO NOTHING";
-    for line in lines {
-        let values: [Value<'_>; 6] = [
-            line.id.into(),
-            cart.into(),
-            line.product.into(),
-            (&line.name).into(),
-            line.quantity.into(),
-            line.price.into(),
-        ];
-        tx.execute(SQL, &values)?;
-    }
-    Ok(())
-}
-
-/// Sets a line's pieces; the product it holds, or `None` when there is no such line.
+/// Sets a line's pieces; the ware it is of, or `None` when there is no such line.
 pub(crate) fn set_quantity(
     tx: &mut Tx<'_>,
     cart: CartId,
     item: CartItemId,
     quantity: i64,
-) -> Result<Option<stoa_contracts::catalog::ProductId>, DatabaseError> {
-    tx.find(
-        "UPDATE cart_items SET quantity = $3 WHERE cart_id = $1 AND id = $2 RETURNING product_id",
-        params![cart, item, quantity],
-        |row| row.read(),
-    )
+) -> Result<Option<Ware>, DatabaseError> {
+    let sql = format!("UPDATE cart_items SET quantity = $3 WHERE cart_id = $1 AND id = $2 RETURNING {WARE}");
+    tx.find(&sql, params![cart, item, quantity], read_ware)
 }
 
 /// Sets the price a line is shown at.
@@ -125,13 +165,40 @@ pub(crate) fn reprice(
 }
 
 /// Removes a line; false when there is none.
-pub(crate) fn remove(tx: &mut Tx<'_>, cart: CartId, item: CartItemId) -> Result<bool, DatabaseError> {
+pub(crate) fn remove_line(tx: &mut Tx<'_>, cart: CartId, item: CartItemId) -> Result<bool, DatabaseError> {
     let removed = tx.execute("DELETE FROM cart_items WHERE cart_id = $1 AND id = $2", params![cart, item])?;
     Ok(removed == 1)
 }
 
-/// Removes every line.
+/// Removes every line and every code.
 pub(crate) fn clear(tx: &mut Tx<'_>, cart: CartId) -> Result<(), DatabaseError> {
+    forget_offers(tx, cart)?;
     tx.execute("DELETE FROM cart_items WHERE cart_id = $1", params![cart])?;
+    Ok(())
+}
+
+/// Removes carts, whatever lies in them.
+pub(crate) fn remove(tx: &mut Tx<'_>, carts: &[CartId]) -> Result<(), DatabaseError> {
+    for cart in carts {
+        tx.execute("DELETE FROM cart_items WHERE cart_id = $1", params![*cart])?;
+        tx.execute("DELETE FROM carts WHERE id = $1", params![*cart])?;
+    }
+    Ok(())
+}
+
+fn forget_offers(tx: &mut Tx<'_>, cart: CartId) -> Result<(), DatabaseError> {
+    tx.execute("UPDATE carts SET codes = NULL, offers = NULL WHERE id = $1", params![cart])?;
+    Ok(())
+}
+
+/// Sets the codes of a cart.
+pub(crate) fn set_codes(tx: &mut Tx<'_>, cart: CartId, codes: &[String]) -> Result<(), DatabaseError> {
+    tx.execute("UPDATE carts SET codes = $2 WHERE id = $1", params![cart, list_to_json(codes)?])?;
+    Ok(())
+}
+
+/// Sets the offers a cart is shown with.
+pub(crate) fn set_shown(tx: &mut Tx<'_>, cart: CartId, offers: &[AppliedOffer]) -> Result<(), DatabaseError> {
+    tx.execute("UPDATE carts SET offers = $2 WHERE id = $1", params![cart, offers_to_json(offers)?])?;
     Ok(())
 }

@@ -5,12 +5,15 @@ use stoa_kernel::{
     Cursor, CursorValue, Page, PageRequest, SortOrder, Timestamp, UserId, page::DEEPEST_ENTRY,
 };
 use stoa_platform::{
-    database::{Connection, DatabaseError, Engine, Tx, Value, placeholders},
+    database::{Connection, DatabaseError, Engine, Tx, Value},
     params,
 };
 
-use super::super::order::{HistoryEntry, Order};
-use crate::status::{OrderStatus, PaymentStatus};
+use super::offers::offers_to_json;
+use crate::{
+    order::{HistoryEntry, Order},
+    status::{OrderStatus, PaymentStatus},
+};
 
 mod rows;
 
@@ -51,8 +54,9 @@ pub(crate) fn insert(tx: &mut Tx<'_>, order: &mut Order) -> Result<(), DatabaseE
     let billing = order.billing_address.as_ref().map(to_json).transpose()?;
     let number = tx.find(
         "INSERT INTO orders (id, user_id, version, status, payment_status, payment_method, currency, subtotal,
-             discount, tax, shipping, total, shipping_address, billing_address, notes, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             discount, tax, shipping, total, shipping_address, billing_address, notes, created_at, updated_at,
+             offers)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
          RETURNING number",
         params![
             order.id,
@@ -71,7 +75,8 @@ pub(crate) fn insert(tx: &mut Tx<'_>, order: &mut Order) -> Result<(), DatabaseE
             billing,
             order.notes.as_deref(),
             order.created_at,
-            order.updated_at
+            order.updated_at,
+            offers_to_json(&order.offers)?
         ],
         |row| row.read(),
     )?;
@@ -193,34 +198,4 @@ fn count(connection: &mut Connection<'_>, rows: &Rows) -> Result<u32, DatabaseEr
         rows.condition()
     );
     Ok(connection.find(&sql, &rows.values, |row| row.read())?.unwrap_or(0))
-}
-
-/// Placeholders for an IN list over `ids`, in one of few lengths so that few statements are prepared: the list is
-/// filled up with its last member.
-fn in_list<K>(ids: &[stoa_kernel::Id<K>]) -> (String, Vec<Value<'static>>) {
-    const LENGTHS: [usize; 3] = [1, 20, 100];
-    let length = LENGTHS.into_iter().find(|length| *length >= ids.len()).unwrap_or(ids.len());
-    let last = ids.last().into_iter().cycle();
-    let values: Vec<_> = ids.iter().chain(last).take(length).map(|id| Value::from(*id)).collect();
-    (placeholders(1, values.len()), values)
-}
-
-#[cfg(test)]
-mod tests {
-    use stoa_kernel::{Id, Random};
-
-    use super::*;
-
-    #[test]
-    fn lists_of_ids_come_in_few_lengths() {
-        let ids = |count: usize| -> Vec<Id<()>> {
-            (0..count).map(|_| Id::new(Timestamp::from_seconds(1), &Random::system())).collect()
-        };
-        for (count, length) in [(1, 1), (2, 20), (20, 20), (21, 100), (101, 101)] {
-            let ids = ids(count);
-            let (names, values) = in_list(&ids);
-            assert_eq!((names.split(", ").count(), values.len()), (length, length));
-            assert!(ids.iter().all(|id| values.contains(&Value::from(*id))));
-        }
-    }
 }

@@ -82,8 +82,6 @@ each_engine! { &migrations();
         }
         let seen = bob.post("/api/cart/items", json!({"productId": "x", "quantity": 1})).await.expect(422);
         assert_eq!(seen.fields(), ["productId"]);
-        let body = json!({"productId": pot, "variantId": pot, "quantity": 1});
-        assert_eq!(bob.post("/api/cart/items", body).await.expect(422).fields(), ["variantId"]);
         let body = json!({"productId": pot, "quantity": 1, "price": 1});
         assert_eq!(bob.post("/api/cart/items", body).await.expect(422).fields(), ["price"]);
         bob.send("PUT", "/api/cart/items/x", Some(json!({"quantity": 1})), "").await.refused(400, "INVALID_ID");
@@ -92,9 +90,6 @@ each_engine! { &migrations();
         bob.send("PUT", &line, Some(json!({"quantity": 4})), "").await.refused(422, "INSUFFICIENT_STOCK");
         bob.send("PUT", &line, Some(json!({"quantity": -1})), "").await.refused(422, "VALIDATION_FAILED");
 
-        let nobody = stage.person("nobody");
-        nobody.get("/api/cart").await.refused(401, "AUTHENTICATION_REQUIRED");
-        nobody.post("/api/cart/items", json!("rubbish")).await.refused(401, "AUTHENTICATION_REQUIRED");
         assert_eq!(bob.get("/api/cart").await.text, before);
         stage.close().await;
     }

@@ -4,12 +4,17 @@
 
 mod cancel;
 mod cart;
+mod guests;
+mod invoices;
 mod lists;
+mod offers;
 mod outside;
+mod payments;
 mod place;
 mod races;
 mod shelf;
 mod stage;
 mod status;
 mod sweep;
+mod wares;
 mod whole;

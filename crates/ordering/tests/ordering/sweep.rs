@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stoa_ordering::{ChargeOutcome, PaymentProvider, charge_key};
+use stoa_contracts::payments::{Charge, ChargeOutcome, PaymentProvider};
+use stoa_ordering::intent_key;
 use stoa_platform::each_engine;
 
 use crate::{
@@ -36,9 +37,11 @@ each_engine! { &migrations();
         assert_eq!(bob.get("/api/cart").await.body["items"][0]["quantity"], 2);
         assert_eq!(subjects(&stage.mails().await), ["Your order STOA-000001 was cancelled"]);
         // The charge that was under way all the time comes too late.
-        let key = charge_key(order.id().parse().unwrap());
-        let money = stoa_kernel::Money::from_minor(1_220, crate::shelf::usd());
-        let late = stage.outside.charge(&key, money, "pm_card_visa").await.unwrap();
+        let key = intent_key(order.id().parse().unwrap());
+        let amount = stoa_kernel::Money::from_minor(1_220, crate::shelf::usd());
+        let intent = stage.outside.known_intent(&key).unwrap().id;
+        let late = Charge { intent: &intent, key: &key, amount, method: Some("pm_card_visa") };
+        let late = stage.outside.confirm(late).await.unwrap();
         assert_eq!(late, ChargeOutcome::Voided);
         stage.close().await;
     }

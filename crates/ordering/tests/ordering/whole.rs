@@ -102,4 +102,79 @@ stoa_testing::each_engine! {
             assert_eq!(list.body.pointer(place), Some(&order.body["id"]), "{path}");
         }
     }
+
+    async fn a_hundred_shoppers_for_packages_of_shared_parts_and_an_offer_for_ten(app: TestApp) {
+        let (tea, cup) = (app.product("3.00", 30).await, app.product("5.00", 30).await);
+        let admin = app.admin().await;
+        let of = |teas: i64, cups: i64| {
+            json!({"name": "Tea set", "price": 10, "status": "ACTIVE",
+                   "items": [{"productId": tea, "quantity": teas}, {"productId": cup, "quantity": cups}]})
+        };
+        let one = admin.post("/api/packages", of(1, 2)).await.expect(201).id();
+        let other = admin.post("/api/packages", of(2, 1)).await.expect(201).id();
+        let offer = json!({"name": "Ten", "code": "TEN", "kind": "percent", "value": 10,
+                           "target": {"type": "cart"}, "maxUses": 10});
+        let offer = admin.post("/api/offers", offer).await.expect(201).id();
+        let mut shoppers = Vec::new();
+        for number in 0..100 {
+            let shopper = app.shopper(&format!("shopper{number}")).await;
+            let package = if number % 2 == 0 { &one } else { &other };
+            shopper.post("/api/cart/items", json!({"packageId": package, "quantity": 1})).await.expect(200);
+            shopper.post("/api/cart/offers", json!({"code": "ten"})).await.expect(200);
+            shoppers.push(shopper);
+        }
+        let orders = shoppers.into_iter().map(|shopper| async move {
+            let first = pays(&shopper, "pm_card_visa").await;
+            if first.status == 409 { pays(&shopper, "pm_card_visa").await } else { first }
+        });
+        let answers = at_once(orders).await;
+        let placed: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+        let refused = answers.iter().filter(|answer| answer.status != 201);
+        assert!(refused.clone().all(|answer| answer.code() == Some("INSUFFICIENT_STOCK")));
+        let sold = |id: &str| i64::try_from(placed.iter().filter(|answer| answer.text.contains(id)).count()).unwrap();
+        let (ones, others) = (sold(&one), sold(&other));
+        let stock = |id: String| {
+            let anon = app.anon();
+            async move { anon.get(&format!("/api/products/{id}")).await.expect(200).body["stock"].as_i64().unwrap() }
+        };
+        let (teas, cups) = (stock(tea.clone()).await, stock(cup.clone()).await);
+        assert_eq!((teas, cups), (30 - ones - 2 * others, 30 - 2 * ones - others));
+        assert!(teas >= 0 && cups >= 0 && !(teas >= 1 && cups >= 2) && !(teas >= 2 && cups >= 1), "{teas} {cups}");
+        assert_eq!(sold(&offer), 10);
+        assert_eq!(admin.get(&format!("/api/offers/{offer}")).await.expect(200).body["uses"], 10);
+    }
+
+    async fn a_part_archived_between_cart_and_checkout_is_told(app: TestApp) {
+        let (tea, cup) = (app.product("3.00", 9).await, app.product("5.00", 9).await);
+        let (admin, bob) = (app.admin().await, app.shopper("bob").await);
+        let package = json!({"name": "Tea set", "price": 7, "status": "ACTIVE",
+                             "items": [{"productId": tea, "quantity": 1}, {"productId": cup, "quantity": 2}]});
+        let package = admin.post("/api/packages", package).await.expect(201).id();
+        bob.post("/api/cart/items", json!({"packageId": package, "quantity": 2})).await.expect(200);
+        admin.patch(&format!("/api/products/{cup}"), json!({"status": "ARCHIVED"})).await.expect(200);
+        let told = pays(&bob, "pm_card_visa").await.refused(409, "PRODUCT_UNAVAILABLE");
+        assert_eq!(told.body["errors"][0]["message"], "Tea set is no longer offered.");
+        assert_eq!(bob.get("/api/cart").await.expect(200).body["items"][0]["available"], false);
+        admin.patch(&format!("/api/products/{cup}"), json!({"status": "ACTIVE"})).await.expect(200);
+        let order = pays(&bob, "pm_card_visa").await.expect(201);
+        let path = format!("/api/orders/{}/cancel", order.id());
+        bob.post(&path, json!({})).await.expect(200);
+        for product in [tea, cup] {
+            assert_eq!(app.anon().get(&format!("/api/products/{product}")).await.expect(200).body["stock"], 9);
+        }
+    }
+
+    async fn a_guests_cart_comes_along_after_registering(app: TestApp) {
+        let tea = app.product("3.00", 9).await;
+        let first = app.anon().post("/api/cart/items", json!({"productId": tea, "quantity": 2})).await.expect(200);
+        let cookie = first.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        let guest = app.anon().with_header("cookie", &cookie);
+        assert_eq!(guest.get("/api/cart").await.expect(200).body["items"][0]["quantity"], 2);
+        pays(&guest, "pm_card_visa").await.refused(401, "AUTHENTICATION_REQUIRED");
+        let bob = app.shopper("bob").await.with_header("cookie", &cookie);
+        let cart = bob.get("/api/cart").await.expect(200);
+        assert_eq!(cart.body["items"][0]["quantity"], 2);
+        assert!(cart.header("set-cookie").unwrap().starts_with("stoa_cart=; Max-Age=0"));
+        assert_eq!(guest.get("/api/cart").await.expect(200).body["items"], json!([]));
+    }
 }

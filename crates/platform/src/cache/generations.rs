@@ -53,6 +53,15 @@ impl Generations {
         self.current.store(next, Ordering::Release);
     }
 
+    /// Invalidates whatever was begun before now.
+    pub(super) fn stamp_all(&self) {
+        let mut stamps = self.stamps.write();
+        let next = self.current.load(Ordering::Relaxed) + 1;
+        stamps.by_tag.clear();
+        stamps.floor = next;
+        self.current.store(next, Ordering::Release);
+    }
+
     /// Whether what began at `began` and depends on `tags` still holds; if so, up to which generation that is known.
     pub(super) fn confirm(&self, began: Generation, tags: &[Tag]) -> Option<Generation> {
         let stamps = self.stamps.read();

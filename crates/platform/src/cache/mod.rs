@@ -4,11 +4,12 @@
 //! It rests on [`Generation`]s, not on removing entries, so an invalidation costs one short lock however many entries
 //! it hits, and may be called from a database thread between COMMIT and the answer.
 //!
-//! The functions that will have to ask another process once the store is shared are `async` already; the store in
-//! this process never waits in them, except for another caller's fill.
+//! Behind the entries of this process there may be a second level that several nodes share, see [`SharedEntries`].
+//! Without it nobody waits, except for another caller's fill.
 
 mod flights;
 mod generations;
+mod shared;
 mod tag;
 
 use std::{
@@ -20,13 +21,19 @@ use std::{
 };
 
 use bytes::Bytes;
+use moka::notification::RemovalCause;
 use stoa_kernel::{Clock, Timestamp};
 
 use self::{
     flights::{Flight, Flights, Place},
     generations::Generations,
+    shared::SharedLevel,
 };
-pub use self::{generations::Generation, tag::Tag};
+pub use self::{
+    generations::Generation,
+    shared::{Answering, Found, Mark, SharedEntries, Stale},
+    tag::Tag,
+};
 
 /// Beyond this many invalidated tags all older entries are given up instead.
 const MAX_TAGS: usize = 100_000;
@@ -87,12 +94,27 @@ pub enum Lookup {
 /// What was counted since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stats {
-    /// Answers found.
+    /// Answers found in this process.
     pub hits: u64,
-    /// Answers not found.
+    /// Answers found only in the store that nodes share.
+    pub shared_hits: u64,
+    /// Answers found in neither.
     pub misses: u64,
-    /// Answers stored.
+    /// Answers made and stored here.
     pub fills: u64,
+    /// Those of them that were offered to the shared store.
+    pub shared_fills: u64,
+}
+
+/// What the cache holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Room {
+    /// How many answers are kept, those included that are not valid any more.
+    pub entries: u64,
+    /// About how many bytes they take.
+    pub bytes: u64,
+    /// How many were given up since the start to make room.
+    pub evictions: u64,
 }
 
 /// The store of the response cache; clones share it.
@@ -104,9 +126,11 @@ struct InProcess {
     generations: Generations,
     flights: Arc<Flights>,
     clock: Clock,
+    shared: Option<SharedLevel>,
     hits: AtomicU64,
     misses: AtomicU64,
     fills: AtomicU64,
+    evictions: Arc<AtomicU64>,
 }
 
 impl Cache {
@@ -115,15 +139,36 @@ impl Cache {
 
     /// A cache in this process's memory that holds about `max_bytes`.
     pub fn in_process(max_bytes: u64, clock: Clock) -> Self {
-        let entries = moka::sync::Cache::builder().max_capacity(max_bytes).weigher(weight).build();
+        Self::over(max_bytes, clock, None)
+    }
+
+    /// The same, with a store behind it that other nodes use as well. To be called on a runtime.
+    pub fn shared(max_bytes: u64, clock: Clock, entries: Arc<dyn SharedEntries>) -> Self {
+        Self::over(max_bytes, clock, Some(SharedLevel::start(entries)))
+    }
+
+    fn over(max_bytes: u64, clock: Clock, shared: Option<SharedLevel>) -> Self {
+        let evictions = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&evictions);
+        let entries = moka::sync::Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(weight)
+            .eviction_listener(move |_, _, cause| {
+                if cause == RemovalCause::Size {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+            .build();
         Self(Some(Arc::new(InProcess {
             entries,
             generations: Generations::new(MAX_TAGS),
             flights: Arc::default(),
             clock,
+            shared,
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             fills: AtomicU64::new(0),
+            evictions,
         })))
     }
 
@@ -137,12 +182,22 @@ impl Cache {
         self.0.is_some()
     }
 
+    /// Whether other nodes' entries can be found here.
+    pub fn is_shared(&self) -> bool {
+        self.0.as_ref().is_some_and(|engine| engine.shared.is_some())
+    }
+
     /// The entry under `key`, if it is valid.
-    #[expect(clippy::unused_async, reason = "a store shared by several processes will be waited for")]
     pub async fn get(&self, key: &str) -> Option<Cached> {
         let engine = self.0.as_deref()?;
-        let found = engine.find(key);
-        engine.count(found.is_some());
+        if let Some(found) = engine.find(key) {
+            engine.hits.fetch_add(1, Ordering::Relaxed);
+            return Some(found);
+        }
+        let (found, _) = engine.ask_others(key).await;
+        if found.is_none() {
+            engine.misses.fetch_add(1, Ordering::Relaxed);
+        }
         found
     }
 
@@ -171,11 +226,20 @@ impl Cache {
                 }
             }
         }
-        engine.count(found.is_some());
-        match found {
-            Some(cached) => Lookup::Hit(cached),
-            None => Lookup::Fill(self.guard(key, flight)),
+        if let Some(cached) = found {
+            engine.hits.fetch_add(1, Ordering::Relaxed);
+            return Lookup::Hit(cached);
         }
+        // Who fills beside others does it for itself alone.
+        let (found, mark) = if flight.is_some() { engine.ask_others(key).await } else { (None, None) };
+        if let Some(cached) = found {
+            if let Some(flight) = flight {
+                flight.land(cached.clone());
+            }
+            return Lookup::Hit(cached);
+        }
+        engine.misses.fetch_add(1, Ordering::Relaxed);
+        Lookup::Fill(self.guard(key, flight, mark))
     }
 
     /// Marks the beginning of a fill, before its source is read; for [`store`](Self::store).
@@ -183,9 +247,9 @@ impl Cache {
         self.0.as_deref().map_or(Generation(0), |engine| engine.generations.current())
     }
 
-    /// Keeps `entry` under `key`, unless one of its tags was invalidated since `began`. Says whether it was kept.
-    #[expect(clippy::unused_async, reason = "a store shared by several processes will be waited for")]
-    pub async fn store(&self, key: &str, began: Generation, entry: Entry) -> bool {
+    /// Keeps `entry` under `key` in this process, unless one of its tags was invalidated since `began`. Says whether it
+    /// was kept. Other nodes are offered what is stored through a [`FillGuard`].
+    pub fn store(&self, key: &str, began: Generation, entry: Entry) -> bool {
         self.0.as_deref().is_some_and(|engine| engine.keep(key.into(), began, entry).is_some())
     }
 
@@ -196,7 +260,21 @@ impl Cache {
         if let Some(engine) = self.0.as_deref()
             && !tags.is_empty()
         {
+            // First, so that whoever asks after this never takes an older answer from there for a current one.
+            if let Some(shared) = &engine.shared {
+                shared.tell(Stale::Tags(tags.iter().copied().collect()));
+            }
             engine.generations.stamp(tags);
+        }
+    }
+
+    /// Makes every entry invalid, whatever it was made of, also for the nodes that share them.
+    pub fn clear(&self) {
+        if let Some(engine) = self.0.as_deref() {
+            if let Some(shared) = &engine.shared {
+                shared.tell(Stale::Everything);
+            }
+            engine.generations.stamp_all();
         }
     }
 
@@ -206,18 +284,37 @@ impl Cache {
             hits: engine.hits.load(Ordering::Relaxed),
             misses: engine.misses.load(Ordering::Relaxed),
             fills: engine.fills.load(Ordering::Relaxed),
+            shared_hits: engine.shared.as_ref().map_or(0, |shared| shared.hits.load(Ordering::Relaxed)),
+            shared_fills: engine.shared.as_ref().map_or(0, |shared| shared.fills.load(Ordering::Relaxed)),
         })
     }
 
-    fn guard(&self, key: &str, flight: Option<Flight>) -> FillGuard {
+    /// What is held right now; all zero when off.
+    pub fn room(&self) -> Room {
+        self.0.as_deref().map_or_else(Room::default, |engine| {
+            engine.entries.run_pending_tasks();
+            Room {
+                entries: engine.entries.entry_count(),
+                bytes: engine.entries.weighted_size(),
+                evictions: engine.evictions.load(Ordering::Relaxed),
+            }
+        })
+    }
+
+    fn guard(&self, key: &str, flight: Option<Flight>, mark: Option<Mark>) -> FillGuard {
         let (cache, began) = (self.clone(), self.begin());
-        FillGuard { target: Some(Target { cache, key: key.into(), began, flight }) }
+        FillGuard { target: Some(Target { cache, key: key.into(), began, flight, mark }) }
     }
 }
 
 impl std::fmt::Debug for Cache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cache({})", if self.is_on() { "in process" } else { "off" })
+        let engine = match (self.is_on(), self.is_shared()) {
+            (false, _) => "off",
+            (true, false) => "in process",
+            (true, true) => "in process and shared",
+        };
+        write!(f, "Cache({engine})")
     }
 }
 
@@ -241,18 +338,48 @@ impl InProcess {
         true
     }
 
-    /// A check that an invalidation overtakes does no harm: every hit checks again.
+    /// Keeps a fill of this node.
     fn keep(&self, key: Arc<str>, began: Generation, entry: Entry) -> Option<Cached> {
-        let confirmed = self.generations.confirm(began, &entry.tags)?;
-        let cached = Cached(Arc::new(Stored { entry, began, confirmed: AtomicU64::new(confirmed.0) }));
-        self.entries.insert(key, cached.clone());
+        let cached = self.admit(key, began, entry)?;
         self.fills.fetch_add(1, Ordering::Relaxed);
         Some(cached)
     }
 
-    fn count(&self, hit: bool) {
-        let counter = if hit { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
+    /// A check that an invalidation overtakes does no harm: every hit checks again.
+    fn admit(&self, key: Arc<str>, began: Generation, entry: Entry) -> Option<Cached> {
+        let confirmed = self.generations.confirm(began, &entry.tags)?;
+        let cached = Cached(Arc::new(Stored { entry, began, confirmed: AtomicU64::new(confirmed.0) }));
+        self.entries.insert(key, cached.clone());
+        Some(cached)
+    }
+
+    /// Asks the shared store, when there is one to be asked: an entry, else the mark of a fill that begins now.
+    async fn ask_others(&self, key: &str) -> (Option<Cached>, Option<Mark>) {
+        let Some(shared) = &self.shared else { return (None, None) };
+        let began = self.generations.current();
+        if !shared.is_usable() {
+            return (None, None);
+        }
+        match shared.entries.find(key).await {
+            Found::Entry(entry) if entry.expires_at > self.clock.now() => {
+                let admitted = self.admit(key.into(), began, entry);
+                shared.hits.fetch_add(u64::from(admitted.is_some()), Ordering::Relaxed);
+                (admitted, None)
+            }
+            Found::Nothing(mark) => (None, Some(mark)),
+            Found::Entry(_) | Found::Unknown => (None, None),
+        }
+    }
+
+    /// Offers a fill of this node to the others. One that is outdated here already is no use there.
+    async fn offer(&self, key: &str, mark: &Mark, cached: &Cached) {
+        if let Some(shared) = self.shared.as_ref().filter(|shared| shared.is_usable())
+            && self.is_valid(cached)
+        {
+            shared.fills.fetch_add(1, Ordering::Relaxed);
+            let ttl = cached.expires_at.since(self.clock.now());
+            shared.entries.keep(key, mark, cached, ttl).await;
+        }
     }
 }
 
@@ -274,21 +401,24 @@ struct Target {
     began: Generation,
     /// None when the caller has lost patience and fills beside others.
     flight: Option<Flight>,
+    /// None when the shared store was not asked or did not say.
+    mark: Option<Mark>,
 }
 
 impl FillGuard {
     /// Keeps the entry and hands it to those who wait, unless one of its tags was invalidated since the guard was
     /// given. Says whether it was kept.
-    #[expect(clippy::unused_async, reason = "a store shared by several processes will be waited for")]
     pub async fn store(self, entry: Entry) -> bool {
-        let Some(Target { cache, key, began, flight }) = self.target else {
+        let Some(Target { cache, key, began, flight, mark }) = self.target else {
             return false;
         };
-        let Some(cached) = cache.0.as_deref().and_then(|engine| engine.keep(key, began, entry)) else {
-            return false;
-        };
+        let Some(engine) = cache.0.as_deref() else { return false };
+        let Some(cached) = engine.keep(Arc::clone(&key), began, entry) else { return false };
         if let Some(flight) = flight {
-            flight.land(cached);
+            flight.land(cached.clone());
+        }
+        if let Some(mark) = mark {
+            engine.offer(&key, &mark, &cached).await;
         }
         true
     }

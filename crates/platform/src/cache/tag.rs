@@ -22,6 +22,16 @@ impl Tag {
         let _ = write!(digest, ":{id}");
         digest.tag()
     }
+
+    /// Its bits, by which a store outside knows it.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The tag of these bits.
+    pub const fn of_bits(bits: u64) -> Self {
+        Self(bits)
+    }
 }
 
 /// FNV-1a of 64 bits, fed as text is written so that no string is made.

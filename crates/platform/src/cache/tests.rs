@@ -65,8 +65,20 @@ async fn a_fill_overtaken_by_an_invalidation_is_not_kept() {
 
     let began = cache.begin();
     cache.invalidate(&[SHOES]);
-    assert!(!cache.store("/shoes", began, entry("old", &[SHOES])).await);
-    assert!(cache.store("/shoes", cache.begin(), entry("new", &[SHOES])).await);
+    assert!(!cache.store("/shoes", began, entry("old", &[SHOES])));
+    assert!(cache.store("/shoes", cache.begin(), entry("new", &[SHOES])));
+}
+
+#[tokio::test]
+async fn what_is_cleared_is_gone_and_what_was_begun_before_it_too() {
+    let cache = cache();
+    assert!(fill(&cache, "/shoes").await.store(entry("red", &[SHOES])).await);
+    let guard = fill(&cache, "/hats").await;
+    cache.clear();
+    assert_eq!(text(&cache, "/shoes").await, None);
+    assert!(!guard.store(entry("old", &[HATS])).await);
+    assert!(fill(&cache, "/hats").await.store(entry("new", &[HATS])).await);
+    assert_eq!(text(&cache, "/hats").await.unwrap(), "new");
 }
 
 #[tokio::test]
@@ -86,7 +98,7 @@ async fn off_finds_nothing_keeps_nothing_and_lets_nobody_wait() {
     let (first, second) = (fill(&cache, "/shoes").await, fill(&cache, "/shoes").await);
     assert!(!first.store(entry("red", &[])).await);
     assert!(!second.store(entry("red", &[])).await);
-    assert!(!cache.store("/shoes", cache.begin(), entry("red", &[])).await);
+    assert!(!cache.store("/shoes", cache.begin(), entry("red", &[])));
     cache.invalidate(&[SHOES]);
     assert!(cache.get("/shoes").await.is_none());
     assert_eq!(cache.stats(), Stats::default());
@@ -99,7 +111,7 @@ async fn counts_what_happens() {
     fill(&cache, "/shoes").await.store(entry("red", &[])).await;
     let _ = cache.get("/shoes").await;
     assert!(matches!(cache.get_or_lock("/shoes").await, Lookup::Hit(_)));
-    assert_eq!(cache.stats(), Stats { hits: 2, misses: 2, fills: 1 });
+    assert_eq!(cache.stats(), Stats { hits: 2, misses: 2, fills: 1, ..Stats::default() });
 }
 
 #[tokio::test]
@@ -107,12 +119,12 @@ async fn memory_stays_under_its_bound() {
     let cache = Cache::in_process(1 << 20, hand().clock());
     for n in 0..1_000 {
         let key = format!("/shoes/{n}");
-        cache.store(&key, cache.begin(), entry(vec![0; 10_000], &[SHOES])).await;
+        cache.store(&key, cache.begin(), entry(vec![0; 10_000], &[SHOES]));
     }
-    let entries = &cache.0.as_ref().unwrap().entries;
-    entries.run_pending_tasks();
-    let kept = entries.entry_count();
-    assert!((50..=104).contains(&kept), "{kept} entries of 10 kB in 1 MiB");
+    let room = cache.room();
+    assert!((50..=104).contains(&room.entries), "{} entries of 10 kB in 1 MiB", room.entries);
+    assert!((500_000..=1 << 20).contains(&room.bytes), "{} bytes", room.bytes);
+    assert_eq!(room.evictions + room.entries, 1_000);
 }
 
 #[tokio::test]
@@ -130,7 +142,7 @@ async fn one_fills_and_the_others_get_what_it_stored() {
     for waiter in waiters {
         assert!(waiter.await.unwrap(), "a waiter filled although the answer was there");
     }
-    assert_eq!(cache.stats(), Stats { hits: 20, misses: 1, fills: 1 });
+    assert_eq!(cache.stats(), Stats { hits: 20, misses: 1, fills: 1, ..Stats::default() });
 }
 
 #[tokio::test]
@@ -338,5 +350,5 @@ fn threads_that_miss_at_once_fill_once() {
             });
         }
     });
-    assert_eq!(cache.stats(), Stats { hits: 7 * ROUNDS, misses: ROUNDS, fills: ROUNDS });
+    assert_eq!(cache.stats(), Stats { hits: 7 * ROUNDS, misses: ROUNDS, fills: ROUNDS, ..Stats::default() });
 }

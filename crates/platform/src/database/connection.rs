@@ -3,9 +3,13 @@
 use std::{
     ops::{Deref, DerefMut},
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
 };
 
-use super::{DatabaseError, Row, Signal, Value, postgres::PostgresSession, signals::Raised};
+use super::{
+    DatabaseError, Row, Signal, Value, measures::Measures, postgres::PostgresSession, signals::Raised,
+};
+use crate::metrics::Histogram;
 
 /// Which engine runs the SQL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,12 +20,23 @@ pub enum Engine {
     Postgres,
 }
 
+impl Engine {
+    /// Its name where figures and traces tell engines apart.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgresql",
+        }
+    }
+}
+
 /// Runs statements. Parameters are `$1`, `$2`, … on both engines and are bound by number, whatever their order in the
 /// text.
 pub struct Connection<'c> {
     link: Link<'c>,
     failure: Option<DatabaseError>,
     translated: String,
+    times: Option<&'c Histogram>,
 }
 
 enum Link<'c> {
@@ -31,11 +46,16 @@ enum Link<'c> {
 
 impl<'c> Connection<'c> {
     pub(super) fn sqlite(connection: &'c rusqlite::Connection) -> Self {
-        Self { link: Link::Sqlite(connection), failure: None, translated: String::new() }
+        Self { link: Link::Sqlite(connection), failure: None, translated: String::new(), times: None }
     }
 
     pub(super) fn postgres(session: &'c mut PostgresSession) -> Self {
-        Self { link: Link::Postgres(session), failure: None, translated: String::new() }
+        Self { link: Link::Postgres(session), failure: None, translated: String::new(), times: None }
+    }
+
+    /// The same, with its statements timed.
+    pub(super) fn measured(self, measures: &'c Measures) -> Self {
+        Self { times: Some(&measures.statements), ..self }
     }
 
     /// Which engine this is, where SQL must differ.
@@ -48,6 +68,7 @@ impl<'c> Connection<'c> {
 
     /// Runs a statement; answers how many rows it changed.
     pub fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, DatabaseError> {
+        let begun = Instant::now();
         let changed = match &mut self.link {
             Link::Sqlite(connection) => {
                 translate(sql, &mut self.translated);
@@ -59,7 +80,7 @@ impl<'c> Connection<'c> {
             }
             Link::Postgres(session) => session.execute(sql, values),
         };
-        self.remember(changed)
+        self.remember(begun, changed)
     }
 
     /// Runs a query; every row is turned into a value by `read`.
@@ -69,6 +90,7 @@ impl<'c> Connection<'c> {
         values: &[Value<'_>],
         mut read: impl FnMut(&Row<'_>) -> Result<T, DatabaseError>,
     ) -> Result<Vec<T>, DatabaseError> {
+        let begun = Instant::now();
         let rows = match &mut self.link {
             Link::Sqlite(connection) => {
                 translate(sql, &mut self.translated);
@@ -78,7 +100,7 @@ impl<'c> Connection<'c> {
                 .query(sql, values)
                 .and_then(|rows| rows.iter().map(|row| read(&Row::postgres(row))).collect()),
         };
-        self.remember(rows)
+        self.remember(begun, rows)
     }
 
     /// Runs a query for one row at most.
@@ -93,11 +115,12 @@ impl<'c> Connection<'c> {
 
     /// Runs statements without parameters, separated by semicolons.
     pub fn batch(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        let begun = Instant::now();
         let done = match &mut self.link {
             Link::Sqlite(connection) => connection.execute_batch(sql).map_err(DatabaseError::from),
             Link::Postgres(session) => session.batch(sql),
         };
-        self.remember(done)
+        self.remember(begun, done)
     }
 
     /// The first error since the last rollback: whoever swallows one cannot commit.
@@ -105,7 +128,10 @@ impl<'c> Connection<'c> {
         self.failure.as_ref()
     }
 
-    fn remember<T>(&mut self, result: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+    fn remember<T>(&mut self, begun: Instant, result: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+        if let Some(times) = self.times {
+            times.record(begun.elapsed());
+        }
         if let Err(error) = &result
             && self.failure.is_none()
         {

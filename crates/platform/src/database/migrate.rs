@@ -1,13 +1,10 @@
 //! Numbered migrations, applied once each and in order, under a lock.
 
-use postgres::NoTls;
 use stoa_kernel::Clock;
 
 use super::{
-    Connection, DatabaseConfig, DatabaseError, Engine,
-    connection::Tx,
-    postgres::{PostgresSession, connection_settings},
-    sqlite::open_writer,
+    Connection, DatabaseConfig, DatabaseError, Engine, connection::Tx, dialling::Dialling,
+    postgres::PostgresSession, sqlite::open_writer,
 };
 use crate::params;
 
@@ -86,9 +83,9 @@ pub fn migrate(
             apply(&mut Tx::new(Connection::sqlite(&handle)), &steps, clock)
         }
         DatabaseConfig::Postgres(postgres) => {
-            let settings = connection_settings(postgres)?;
+            let settings = Dialling::of(postgres)?;
             // A second connection holds the lock, so that a failed step cannot release it early.
-            let mut guard = settings.connect(NoTls).map_err(DatabaseError::from)?;
+            let mut guard = settings.connect().map_err(DatabaseError::from)?;
             guard
                 .batch_execute(&format!(
                     "SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({LOCK})"
@@ -110,7 +107,7 @@ pub fn pending_migrations(
         DatabaseConfig::Sqlite(sqlite) if !sqlite.path.exists() => Vec::new(),
         DatabaseConfig::Sqlite(sqlite) => applied(&mut Connection::sqlite(&open_writer(sqlite)?))?,
         DatabaseConfig::Postgres(postgres) => {
-            let mut session = PostgresSession::connect(&connection_settings(postgres)?)?;
+            let mut session = PostgresSession::connect(&Dialling::of(postgres)?)?;
             applied(&mut Connection::postgres(&mut session))?
         }
     };

@@ -4,7 +4,9 @@
 //! it has no effects outside the database, so the engine may run it again. Answers leave only after COMMIT.
 
 mod connection;
+mod dialling;
 mod error;
+mod measures;
 mod migrate;
 mod postgres;
 mod signals;
@@ -15,13 +17,20 @@ mod work;
 use std::{path::PathBuf, sync::Arc};
 
 pub use connection::{Connection, Engine, Tx};
+pub use dialling::BadAddress;
+pub(crate) use dialling::Dialling;
 pub use error::DatabaseError;
+pub use measures::Load;
 pub use migrate::{Migration, MigrationError, migrate, pending_migrations};
 pub use signals::{Signal, Signals};
-pub use value::{Column, Row, Value, placeholders};
+pub use value::{Column, Row, Value, in_list, insert_many, placeholders, rows_of_few_lengths, tuples};
 
-use self::{postgres::PostgresPool, sqlite::SqliteDatabase, work::queued};
-use crate::events::LogService;
+use self::{measures::Measures, postgres::PostgresPool, sqlite::SqliteDatabase, work::queued};
+use crate::{
+    events::LogService,
+    metrics::Metrics,
+    traces::{Kind, Span},
+};
 
 /// Values to bind to `$1`, `$2`, … of a statement.
 #[macro_export]
@@ -59,7 +68,7 @@ impl SqliteConfig {
 /// Settings of the PostgreSQL engine.
 #[derive(Clone)]
 pub struct PostgresConfig {
-    /// `postgres://user:password@host:port/database`.
+    /// `postgres://user:password@host:port/database`, with `?sslmode=require` or `verify-full` over TLS.
     pub url: String,
     /// Connections, each owned by a thread of its own.
     pub connections: usize,
@@ -82,7 +91,7 @@ pub struct Database {
 
 enum EngineHandle {
     Sqlite(SqliteDatabase),
-    Postgres(PostgresPool),
+    Postgres(Box<PostgresPool>),
 }
 
 impl Database {
@@ -90,13 +99,21 @@ impl Database {
     ///
     /// Blocks while connecting, so call it before the runtime is busy.
     pub fn open(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
+        Self::open_measured(config, &Metrics::off())
+    }
+
+    /// As [`Database::open`], with a place for its figures.
+    pub fn open_measured(config: &DatabaseConfig, metrics: &Metrics) -> Result<Self, DatabaseError> {
         let signals = Arc::new(Signals::new(matches!(config, DatabaseConfig::Postgres(_))));
         let engine = match config {
             DatabaseConfig::Sqlite(sqlite) => {
-                EngineHandle::Sqlite(SqliteDatabase::open(sqlite, Arc::clone(&signals))?)
+                let measures = Measures::new(metrics, Engine::Sqlite);
+                EngineHandle::Sqlite(SqliteDatabase::open(sqlite, Arc::clone(&signals), measures)?)
             }
             DatabaseConfig::Postgres(postgres) => {
-                EngineHandle::Postgres(PostgresPool::open(postgres, Arc::clone(&signals))?)
+                let measures = Measures::new(metrics, Engine::Postgres);
+                let pool = PostgresPool::open(postgres, Arc::clone(&signals), measures)?;
+                EngineHandle::Postgres(Box::new(pool))
             }
         };
         Ok(Self { engine: Arc::new(engine), signals, log: Arc::default() })
@@ -110,6 +127,21 @@ impl Database {
         }
     }
 
+    /// How loaded it is right now.
+    pub fn load(&self) -> Load {
+        match &*self.engine {
+            EngineHandle::Sqlite(sqlite) => sqlite.load(),
+            EngineHandle::Postgres(pool) => pool.load(),
+        }
+    }
+
+    /// A span for what is asked of it, when the asker is traced.
+    fn span(&self, name: &'static str) -> Option<Span> {
+        let span = Span::below(name, Kind::Asking)?;
+        span.note("db.system.name", self.engine().name());
+        Some(span)
+    }
+
     /// What commits on this node announce.
     pub fn signals(&self) -> &Arc<Signals> {
         &self.signals
@@ -121,7 +153,7 @@ impl Database {
     }
 
     /// How to reach the server, for those who need a connection of their own.
-    pub(crate) fn postgres_settings(&self) -> Option<&::postgres::Config> {
+    pub(crate) fn postgres_settings(&self) -> Option<&Dialling> {
         match &*self.engine {
             EngineHandle::Sqlite(_) => None,
             EngineHandle::Postgres(pool) => Some(pool.settings()),
@@ -138,6 +170,7 @@ impl Database {
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
     {
+        let _span = self.span("database write");
         let (work, answer) = queued(work);
         match &*self.engine {
             EngineHandle::Sqlite(sqlite) => sqlite.write(work)?,
@@ -153,6 +186,7 @@ impl Database {
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
     {
+        let _span = self.span("database read");
         let (work, answer) = queued(move |tx: &mut Tx<'_>| work(tx));
         match &*self.engine {
             EngineHandle::Sqlite(sqlite) => sqlite.read(work)?,
@@ -169,7 +203,10 @@ impl Database {
         E: From<DatabaseError> + Send + 'static,
     {
         match &*self.engine {
-            EngineHandle::Sqlite(sqlite) => sqlite.get(work),
+            EngineHandle::Sqlite(sqlite) => {
+                let _span = self.span("database get");
+                sqlite.get(work)
+            }
             EngineHandle::Postgres(_) => self.read(work).await,
         }
     }

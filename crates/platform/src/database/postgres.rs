@@ -12,11 +12,15 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use postgres::{Client, Config, NoTls, Statement, types::ToSql};
+use postgres::{Client, Statement, types::ToSql};
 use stoa_kernel::Random;
 
 use super::{
-    Connection, DatabaseError, PostgresConfig, Signals, Tx, Value, connection::AfterCommit, work::Work,
+    Connection, DatabaseError, Load, PostgresConfig, Signals, Tx, Value,
+    connection::AfterCommit,
+    dialling::Dialling,
+    measures::{Lane, Measures},
+    work::Work,
 };
 
 const QUEUE: usize = 4_096;
@@ -25,7 +29,9 @@ const MOST_STATEMENTS: usize = 512;
 
 pub(super) struct PostgresPool {
     queue: Sender<Task>,
-    settings: Config,
+    settings: Dialling,
+    connections: usize,
+    measures: Arc<Measures>,
 }
 
 enum Task {
@@ -34,16 +40,22 @@ enum Task {
 }
 
 impl PostgresPool {
-    pub(super) fn open(config: &PostgresConfig, signals: Arc<Signals>) -> Result<Self, DatabaseError> {
-        let settings = connection_settings(config)?;
+    pub(super) fn open(
+        config: &PostgresConfig,
+        signals: Arc<Signals>,
+        measures: Measures,
+    ) -> Result<Self, DatabaseError> {
+        let (measures, connections) = (Arc::new(measures), config.connections.max(1));
+        let settings = Dialling::of(config)?;
         let (queue, tasks) = bounded(QUEUE);
-        for number in 0..config.connections.max(1) {
+        for number in 0..connections {
             // The first connection proves the address; the others connect when they are needed.
             let session = if number == 0 { Some(PostgresSession::connect(&settings)?) } else { None };
             let worker = Worker {
                 settings: settings.clone(),
                 session,
                 signals: Arc::clone(&signals),
+                measures: Arc::clone(&measures),
                 random: Random::system(),
             };
             let tasks = tasks.clone();
@@ -52,45 +64,35 @@ impl PostgresPool {
                 .spawn(move || worker.run(&tasks))
                 .map_err(|error| DatabaseError::Unavailable(error.to_string()))?;
         }
-        Ok(Self { queue, settings })
+        Ok(Self { queue, settings, connections, measures })
     }
 
-    pub(super) fn settings(&self) -> &Config {
+    pub(super) fn load(&self) -> Load {
+        let waiting = self.queue.len();
+        Load { writes_waiting: waiting, connections: self.connections, ..Load::default() }
+    }
+
+    pub(super) fn settings(&self) -> &Dialling {
         &self.settings
     }
 
     pub(super) fn write(&self, work: Box<dyn Work>) -> Result<(), DatabaseError> {
-        self.enqueue(Task::Write(work))
+        self.enqueue(Task::Write(work), &self.measures.write)
     }
 
     pub(super) fn read(&self, work: Box<dyn Work>) -> Result<(), DatabaseError> {
-        self.enqueue(Task::Read(work))
+        self.enqueue(Task::Read(work), &self.measures.read)
     }
 
-    fn enqueue(&self, task: Task) -> Result<(), DatabaseError> {
+    fn enqueue(&self, task: Task, lane: &Lane) -> Result<(), DatabaseError> {
         self.queue.try_send(task).map_err(|refused| match refused {
-            TrySendError::Full(_) => DatabaseError::overloaded(),
+            TrySendError::Full(_) => {
+                lane.refused.increment(1);
+                DatabaseError::overloaded()
+            }
             TrySendError::Disconnected(_) => DatabaseError::stopped(),
         })
     }
-}
-
-/// Timeouts on everything that could hang, and no JIT, which costs more than our short statements.
-pub(crate) fn connection_settings(config: &PostgresConfig) -> Result<Config, DatabaseError> {
-    let mut settings: Config = config.url.parse().map_err(|error| {
-        DatabaseError::Unavailable(format!("DATABASE_URL is not a PostgreSQL address: {error}"))
-    })?;
-    let options = "-c statement_timeout=30s -c idle_in_transaction_session_timeout=30s -c lock_timeout=15s -c jit=off \
-                   -c client_min_messages=warning -c default_transaction_isolation=read\\ committed";
-    let options =
-        settings.get_options().map_or_else(|| options.to_owned(), |given| format!("{options} {given}"));
-    settings
-        .options(&options)
-        .application_name("stoa")
-        .connect_timeout(Duration::from_secs(5))
-        .tcp_user_timeout(Duration::from_secs(15))
-        .keepalives_idle(Duration::from_secs(30));
-    Ok(settings)
 }
 
 /// A connection with its prepared statements.
@@ -100,8 +102,8 @@ pub(super) struct PostgresSession {
 }
 
 impl PostgresSession {
-    pub(super) fn connect(settings: &Config) -> Result<Self, DatabaseError> {
-        let client = settings.connect(NoTls).map_err(DatabaseError::from)?;
+    pub(super) fn connect(settings: &Dialling) -> Result<Self, DatabaseError> {
+        let client = settings.connect().map_err(DatabaseError::from)?;
         Ok(Self { client, statements: HashMap::new() })
     }
 
@@ -141,9 +143,10 @@ fn references<'v>(values: &'v [Value<'_>]) -> Vec<&'v (dyn ToSql + Sync)> {
 }
 
 struct Worker {
-    settings: Config,
+    settings: Dialling,
     session: Option<PostgresSession>,
     signals: Arc<Signals>,
+    measures: Arc<Measures>,
     random: Random,
 }
 
@@ -155,14 +158,19 @@ enum Attempt {
 
 impl Worker {
     fn run(mut self, tasks: &Receiver<Task>) {
+        let measures = Arc::clone(&self.measures);
         while let Ok(task) = tasks.recv() {
             let (work, outcome) = match task {
                 Task::Write(mut work) => {
-                    let outcome = self.write(work.as_mut());
+                    measures.write.wait.record(work.waited());
+                    let _busy = measures.write.begin();
+                    let outcome = self.write(work.as_mut(), &measures);
                     (work, outcome)
                 }
                 Task::Read(mut work) => {
-                    let outcome = self.read(work.as_mut());
+                    measures.read.wait.record(work.waited());
+                    let _busy = measures.read.begin();
+                    let outcome = self.read(work.as_mut(), &measures);
                     (work, outcome)
                 }
             };
@@ -174,18 +182,18 @@ impl Worker {
     }
 
     /// Reads have no effects, so one that met a dead connection is run again on a new one.
-    fn read(&mut self, work: &mut dyn Work) -> Result<(), DatabaseError> {
-        if self.reads(work)? {
+    fn read(&mut self, work: &mut dyn Work, measures: &Measures) -> Result<(), DatabaseError> {
+        if self.reads(work, measures)? {
             return Ok(());
         }
         self.session = None;
-        self.reads(work).map(drop)
+        self.reads(work, measures).map(drop)
     }
 
     /// Runs a read; false when the connection was lost on the way.
-    fn reads(&mut self, work: &mut dyn Work) -> Result<bool, DatabaseError> {
+    fn reads(&mut self, work: &mut dyn Work, measures: &Measures) -> Result<bool, DatabaseError> {
         let session = self.connected()?;
-        let mut tx = Tx::new(Connection::postgres(&mut *session));
+        let mut tx = Tx::new(Connection::postgres(&mut *session).measured(measures));
         let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
         let failed = matches!(tx.failure(), Some(DatabaseError::Unavailable(_)));
         // A statement that took too long fails like this as well, but its session answers.
@@ -196,11 +204,11 @@ impl Worker {
         ran.map(|_| !lost).map_err(|_| panicked())
     }
 
-    fn write(&mut self, work: &mut dyn Work) -> Result<(), DatabaseError> {
+    fn write(&mut self, work: &mut dyn Work, measures: &Measures) -> Result<(), DatabaseError> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match self.attempt(work)? {
+            match self.attempt(work, measures)? {
                 Attempt::Done(outcome) => {
                     let after = outcome?;
                     self.signals.announce(after.run());
@@ -208,6 +216,7 @@ impl Worker {
                 }
                 Attempt::Again(error) if attempts >= MOST_ATTEMPTS => return Err(error),
                 Attempt::Again(_) => {
+                    measures.retries.increment(1);
                     let most = 2_u64.saturating_pow(attempts) * 1_000;
                     thread::sleep(Duration::from_micros(self.random.below(most)));
                 }
@@ -215,9 +224,9 @@ impl Worker {
         }
     }
 
-    fn attempt(&mut self, work: &mut dyn Work) -> Result<Attempt, DatabaseError> {
+    fn attempt(&mut self, work: &mut dyn Work, measures: &Measures) -> Result<Attempt, DatabaseError> {
         let session = self.begun()?;
-        let mut tx = Tx::new(Connection::postgres(session));
+        let mut tx = Tx::new(Connection::postgres(session).measured(measures));
         let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
         let failure = tx.failure().cloned();
         let after = tx.into_after_commit();
@@ -241,7 +250,10 @@ impl Worker {
         crate::failpoint::reach("postgres.before_commit");
         let committed = self.connected()?.client.batch_execute("COMMIT");
         crate::failpoint::reach("postgres.after_commit");
-        let Err(error) = committed else { return Ok(Attempt::Done(Ok(after))) };
+        let Err(error) = committed else {
+            self.measures.commits.increment(1);
+            return Ok(Attempt::Done(Ok(after)));
+        };
         match DatabaseError::from(error) {
             DatabaseError::Unavailable(reason) => {
                 self.session = None;

@@ -11,7 +11,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use parking_lot::Mutex;
 use rusqlite::{Connection as Handle, OpenFlags, config::DbConfig};
 
-use super::{Connection, DatabaseError, Signals, SqliteConfig, Tx, connection::AfterCommit, work::Work};
+use super::{
+    Connection, DatabaseError, Load, Signals, SqliteConfig, Tx,
+    connection::AfterCommit,
+    measures::{Lane, Measures},
+    work::Work,
+};
 
 /// Transactions that may wait for the writer; one more is refused with "unavailable".
 const QUEUE: usize = 8_192;
@@ -28,28 +33,36 @@ pub(super) struct SqliteDatabase {
     reads: Sender<Box<dyn Work>>,
     inline: Mutex<Vec<Handle>>,
     config: SqliteConfig,
+    measures: Arc<Measures>,
 }
 
 impl SqliteDatabase {
-    pub(super) fn open(config: &SqliteConfig, signals: Arc<Signals>) -> Result<Self, DatabaseError> {
+    pub(super) fn open(
+        config: &SqliteConfig,
+        signals: Arc<Signals>,
+        measures: Measures,
+    ) -> Result<Self, DatabaseError> {
+        let measures = Arc::new(measures);
         let (writes, queue) = bounded(QUEUE);
-        let committer = Writer { connection: open_writer(config)?, signals, untidy: true };
+        let connection = open_writer(config)?;
+        let committer = Writer { connection, signals, measures: Arc::clone(&measures), untidy: true };
         spawn("stoa-sqlite-writer", move || committer.run(&queue))?;
 
         let (reads, queue) = bounded::<Box<dyn Work>>(QUEUE);
         for _ in 0..config.reader_threads.max(1) {
             let (connection, queue) = (open_reader(config)?, queue.clone());
-            spawn("stoa-sqlite-reader", move || serve_reads(&connection, &queue))?;
+            let measures = Arc::clone(&measures);
+            spawn("stoa-sqlite-reader", move || serve_reads(&connection, &queue, &measures))?;
         }
-        Ok(Self { writes, reads, inline: Mutex::default(), config: config.clone() })
+        Ok(Self { writes, reads, inline: Mutex::default(), config: config.clone(), measures })
     }
 
     pub(super) fn write(&self, work: Box<dyn Work>) -> Result<(), DatabaseError> {
-        enqueue(&self.writes, work)
+        enqueue(&self.writes, work, &self.measures.write)
     }
 
     pub(super) fn read(&self, work: Box<dyn Work>) -> Result<(), DatabaseError> {
-        enqueue(&self.reads, work)
+        enqueue(&self.reads, work, &self.measures.read)
     }
 
     pub(super) fn get<T, E: From<DatabaseError>>(
@@ -58,18 +71,34 @@ impl SqliteDatabase {
     ) -> Result<T, E> {
         let idle = self.inline.lock().pop();
         let connection = idle.map_or_else(|| open_reader(&self.config), Ok)?;
-        let result = work(&mut Connection::sqlite(&connection));
+        let begun = Instant::now();
+        let result = work(&mut Connection::sqlite(&connection).measured(&self.measures));
+        self.measures.get.record(begun.elapsed());
         let mut idle = self.inline.lock();
         if idle.len() < INLINE_READERS {
             idle.push(connection);
         }
         result
     }
+
+    pub(super) fn load(&self) -> Load {
+        let mut log = self.config.path.clone().into_os_string();
+        log.push("-wal");
+        Load {
+            writes_waiting: self.writes.len(),
+            reads_waiting: self.reads.len(),
+            connections: 1 + self.config.reader_threads.max(1) + self.inline.lock().len(),
+            wal_bytes: std::fs::metadata(log).ok().map(|about| about.len()),
+        }
+    }
 }
 
-fn enqueue(queue: &Sender<Box<dyn Work>>, work: Box<dyn Work>) -> Result<(), DatabaseError> {
+fn enqueue(queue: &Sender<Box<dyn Work>>, work: Box<dyn Work>, lane: &Lane) -> Result<(), DatabaseError> {
     queue.try_send(work).map_err(|refused| match refused {
-        TrySendError::Full(_) => DatabaseError::overloaded(),
+        TrySendError::Full(_) => {
+            lane.refused.increment(1);
+            DatabaseError::overloaded()
+        }
         TrySendError::Disconnected(_) => DatabaseError::stopped(),
     })
 }
@@ -114,11 +143,14 @@ fn prepare_once(connection: &Handle) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-fn serve_reads(connection: &Handle, queue: &Receiver<Box<dyn Work>>) {
+fn serve_reads(connection: &Handle, queue: &Receiver<Box<dyn Work>>, measures: &Measures) {
     while let Ok(mut work) = queue.recv() {
+        measures.read.wait.record(work.waited());
+        let busy = measures.read.begin();
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            work.run(&mut Tx::new(Connection::sqlite(connection)));
+            work.run(&mut Tx::new(Connection::sqlite(connection).measured(measures)));
         }));
+        drop(busy);
         work.answer(ran.map_err(|_| panicked()));
     }
 }
@@ -130,6 +162,7 @@ fn panicked() -> DatabaseError {
 struct Writer {
     connection: Handle,
     signals: Arc<Signals>,
+    measures: Arc<Measures>,
     untidy: bool,
 }
 
@@ -152,6 +185,8 @@ impl Writer {
 
     /// Runs the first closure and those that wait behind it as one transaction, then answers all of them.
     fn commit_group(&mut self, first: Box<dyn Work>, queue: &Receiver<Box<dyn Work>>) {
+        let measures = Arc::clone(&self.measures);
+        let busy = measures.write.begin();
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             first.answer(Err(unavailable(error.into())));
             return;
@@ -166,8 +201,14 @@ impl Writer {
             let room = members.len() < GROUP && begun.elapsed() < GROUP_TIME;
             next = if open && room { queue.try_recv().ok() } else { None };
         }
-        match self.commit() {
-            Ok(()) => self.answer_all(members),
+        let committed = self.commit();
+        drop(busy);
+        match committed {
+            Ok(()) => {
+                measures.commits.increment(1);
+                measures.members.record(u32::try_from(members.len()).unwrap_or(u32::MAX));
+                self.answer_all(members);
+            }
             Err(error) => {
                 for member in members {
                     member.work.answer(Err(error.clone()));
@@ -177,13 +218,14 @@ impl Writer {
     }
 
     fn run_member(&self, mut work: Box<dyn Work>) -> Member {
+        self.measures.write.wait.record(work.waited());
         let outcome = self.run_in_savepoint(work.as_mut());
         Member { work, outcome }
     }
 
     fn run_in_savepoint(&self, work: &mut dyn Work) -> Result<AfterCommit, DatabaseError> {
         self.prepared("SAVEPOINT member")?;
-        let mut tx = Tx::new(Connection::sqlite(&self.connection));
+        let mut tx = Tx::new(Connection::sqlite(&self.connection).measured(&self.measures));
         let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
         if self.connection.is_autocommit() {
             return Err(DatabaseError::Unavailable("the transaction was lost".into()));

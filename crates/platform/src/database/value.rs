@@ -7,7 +7,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use stoa_kernel::{Id, Money, Timestamp};
 use uuid::Uuid;
 
-use super::DatabaseError;
+use super::{DatabaseError, Engine};
 
 /// A value to bind. Ids are BLOB(16) or UUID, times BIGINT microseconds, money BIGINT minor units, JSON is TEXT.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,51 @@ pub enum Value<'a> {
 pub fn placeholders(from: usize, count: usize) -> String {
     let names: Vec<String> = (from..from + count).map(|number| format!("${number}")).collect();
     names.join(", ")
+}
+
+/// `($1, $2), ($3, $4), …`: the VALUES of so many rows.
+pub fn tuples(rows: usize, columns: usize) -> String {
+    let tuples: Vec<String> =
+        (0..rows).map(|row| format!("({})", placeholders(row * columns + 1, columns))).collect();
+    tuples.join(", ")
+}
+
+/// The statement that inserts so many rows of so many columns into `table (column, …)`, and `rest` behind them.
+///
+/// On `SQLite` a statement of several rows that could fail at a later one keeps a copy of each page it touches, to take the
+/// earlier rows back by itself: a third of all work where indexes are large. This one does not, so whoever runs it has to
+/// end the transaction when it fails.
+pub fn insert_many(engine: Engine, table: &str, (rows, columns): (usize, usize), rest: &str) -> String {
+    let insert = if engine == Engine::Sqlite && rest.is_empty() { "INSERT OR FAIL" } else { "INSERT" };
+    format!("{insert} INTO {table} VALUES {}{rest}", tuples(rows, columns))
+}
+
+/// Rows for statements of many rows, in slices of 512, 256, 128, … 1, so that whatever their number there are few different
+/// statements to prepare.
+pub fn rows_of_few_lengths<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    const MOST: usize = 512;
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let length = (rest.len().min(MOST) + 1).next_power_of_two() / 2;
+        if length == 0 {
+            return None;
+        }
+        let (some, others) = rest.split_at_checked(length)?;
+        rest = others;
+        Some(some)
+    })
+}
+
+/// Placeholders from `$from` for an IN list of `values`, which are appended to `bound`; repeats the last, so that
+/// whatever their number there are few different statements to prepare. There must be at least one.
+pub fn in_list<'v>(bound: &mut Vec<Value<'v>>, values: impl IntoIterator<Item = Value<'v>>) -> String {
+    let from = bound.len() + 1;
+    bound.extend(values);
+    let given = (bound.len() + 1).saturating_sub(from);
+    if let Some(last) = bound.last().cloned() {
+        bound.extend(std::iter::repeat_n(last, given.next_power_of_two().saturating_sub(given)));
+    }
+    placeholders(from, (bound.len() + 1).saturating_sub(from))
 }
 
 macro_rules! value_from {
@@ -274,5 +319,28 @@ mod tests {
     fn placeholders_count_from_where_they_are_told() {
         assert_eq!(placeholders(3, 2), "$3, $4");
         assert_eq!(placeholders(1, 0), "");
+    }
+
+    #[test]
+    fn many_rows_go_in_few_different_lengths() {
+        for count in [0, 1, 2, 3, 7, 64, 100, 511, 512, 513, 1_300] {
+            let rows: Vec<usize> = (0..count).collect();
+            let slices: Vec<&[usize]> = rows_of_few_lengths(&rows).collect();
+            assert_eq!(slices.concat(), rows);
+            assert!(
+                slices.iter().all(|slice| slice.len().is_power_of_two() && slice.len() <= 512),
+                "{count}"
+            );
+            assert!(slices.len() <= count / 512 + 9);
+        }
+        assert_eq!(tuples(2, 2), "($1, $2), ($3, $4)");
+    }
+
+    #[test]
+    fn lists_grow_to_powers_of_two() {
+        let mut bound = vec![Value::Bool(true)];
+        assert_eq!(in_list(&mut bound, (0..3_i64).map(Value::from)), "$2, $3, $4, $5");
+        assert_eq!(bound[1..], [0_i64, 1, 2, 2].map(Value::Number));
+        assert_eq!(in_list(&mut bound, [Value::Null]), "$6");
     }
 }

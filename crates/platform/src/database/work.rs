@@ -1,5 +1,7 @@
 //! A closure on its way through an engine's queue, with the place to send its answer.
 
+use std::time::{Duration, Instant};
+
 use tokio::sync::oneshot;
 
 use super::{DatabaseError, Tx};
@@ -9,12 +11,16 @@ pub(super) trait Work: Send {
     /// Runs the closure; true when what it did is to be kept.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
 
+    /// How long ago it was queued.
+    fn waited(&self) -> Duration;
+
     /// Sends the answer: the closure's own, or why the engine could not keep it.
     fn answer(self: Box<Self>, outcome: Result<(), DatabaseError>);
 }
 
 struct Queued<F, T, E> {
     work: F,
+    since: Instant,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
@@ -27,7 +33,7 @@ where
     E: From<DatabaseError> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Queued { work, result: None, reply }), answer)
+    (Box::new(Queued { work, since: Instant::now(), result: None, reply }), answer)
 }
 
 impl<F, T, E> Work for Queued<F, T, E>
@@ -38,6 +44,10 @@ where
 {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
         self.result.insert((self.work)(tx)).is_ok()
+    }
+
+    fn waited(&self) -> Duration {
+        self.since.elapsed()
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), DatabaseError>) {

@@ -146,8 +146,8 @@ impl Runner {
         Self {
             database: database.clone(),
             clock: clock.clone(),
+            progress: database.log().new_progress(follower.name),
             follower: Arc::new(follower),
-            progress: database.log().new_progress(),
             id,
             stop,
             seen: None,

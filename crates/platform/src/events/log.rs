@@ -9,7 +9,10 @@ use stoa_kernel::{Id, Timestamp};
 use super::HandlerError;
 use crate::{
     Occasion,
-    database::{Connection, DatabaseError, Engine, Row, Signal, Tx, Value, placeholders},
+    database::{
+        Connection, DatabaseError, Engine, Row, Signal, Tx, Value, insert_many, placeholders,
+        rows_of_few_lengths,
+    },
     params,
 };
 
@@ -151,22 +154,77 @@ const APPEND_SQLITE: &str = "INSERT INTO events (id, topic, type, aggregate, ver
 /// log has an aggregate's events in the order of its versions.
 pub fn append<E: Event>(tx: &mut Tx<'_>, occasion: &Occasion, event: &E) -> Result<EventId, DatabaseError> {
     let id: EventId = occasion.id();
-    let payload = serde_json::to_string(event)
-        .map_err(|error| DatabaseError::Defect(format!("event {} cannot be written: {error}", E::TYPE)))?;
     let sql = if tx.engine() == Engine::Postgres { APPEND_POSTGRES } else { APPEND_SQLITE };
-    let values = params![
-        id,
-        event.topic(),
-        E::TYPE,
-        event.aggregate(),
-        event.version(),
-        &occasion.actor,
-        occasion.at,
-        payload
-    ];
-    tx.execute(sql, values)?;
+    tx.execute(sql, &columns(id, occasion, event)?)?;
     tx.raise(Signal::Events);
     Ok(id)
+}
+
+/// Appends many events of one type, each of its own occasion, in their order and in few statements.
+pub fn append_all<E: Event>(tx: &mut Tx<'_>, events: &[(&Occasion, E)]) -> Result<(), DatabaseError> {
+    // The first by itself: that gives the transaction its number, as above.
+    let Some(((occasion, first), rest)) = events.split_first() else { return Ok(()) };
+    append(tx, occasion, first)?;
+    for some in rows_of_few_lengths(rest) {
+        let mut values = Vec::with_capacity(some.len() * COLUMNS_APPENDED);
+        for (occasion, event) in some {
+            values.extend(columns(occasion.id(), occasion, event)?);
+        }
+        let into = "events (id, topic, type, aggregate, version, actor, at, payload)";
+        let insert = insert_many(tx.engine(), into, (some.len(), COLUMNS_APPENDED), "");
+        tx.execute(&insert, &values)?;
+    }
+    Ok(())
+}
+
+const COLUMNS_APPENDED: usize = 8;
+
+fn columns<'e, E: Event>(
+    id: EventId,
+    occasion: &'e Occasion,
+    event: &E,
+) -> Result<[Value<'e>; COLUMNS_APPENDED], DatabaseError> {
+    let payload = serde_json::to_string(event)
+        .map_err(|error| DatabaseError::Defect(format!("event {} cannot be written: {error}", E::TYPE)))?;
+    Ok([
+        id.into(),
+        event.topic().into(),
+        E::TYPE.into(),
+        event.aggregate().into(),
+        event.version().into(),
+        (&occasion.actor).into(),
+        occasion.at.into(),
+        payload.into(),
+    ])
+}
+
+/// Takes something out of the log again: gives the events of `aggregate` that are of one of these types the payloads that
+/// `change` makes of theirs. The one exception to a log that is only appended to, for what somebody wants forgotten.
+///
+/// Whoever needs it makes the index it goes by: on `aggregate`, for the rows of exactly these types.
+pub fn rewrite(
+    tx: &mut Tx<'_>,
+    aggregate: &str,
+    types: &[&'static str],
+    mut change: impl FnMut(&str, &str) -> Result<String, DatabaseError>,
+) -> Result<(), DatabaseError> {
+    // Written out, so that the engine sees that the index is the right one.
+    let names: Vec<String> = types.iter().map(|name| format!("'{name}'")).collect();
+    let (key, lock) = match tx.engine() {
+        Engine::Sqlite => ("pos", ""),
+        Engine::Postgres => ("ident", "FOR UPDATE"),
+    };
+    let sql = format!(
+        "SELECT {key}, type, payload FROM events WHERE aggregate = $1 AND type IN ({}) ORDER BY {key} {lock}",
+        names.join(", ")
+    );
+    let found: Vec<(i64, String, String)> =
+        tx.query(&sql, params![aggregate], |row| Ok((row.read()?, row.read()?, row.read()?)))?;
+    let update = format!("UPDATE events SET payload = $2 WHERE {key} = $1");
+    for (place, kind, payload) in found {
+        tx.execute(&update, params![place, change(&kind, &payload)?])?;
+    }
+    Ok(())
 }
 
 /// The newest place of the log.

@@ -17,9 +17,12 @@ mod tail;
 pub use error::HandlerError;
 pub use follower::{Follower, StartAt};
 pub use followers::{Followers, FollowersHandle};
-pub use log::{Event, EventId, Filter, LoggedEvent, NoOffset, Offset, StoredEvent, append, head, read_after};
+pub use log::{
+    Event, EventId, Filter, LoggedEvent, NoOffset, Offset, StoredEvent, append, append_all, head, read_after,
+    rewrite,
+};
 pub use place::{FollowerState, ParkedEvent, followers, parked, retry_parked};
 pub use retention::{PruneEvents, prune};
 pub(crate) use service::LogService;
-pub use service::settle;
+pub use service::{looked_at, settle};
 pub use tail::Tail;

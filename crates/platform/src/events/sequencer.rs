@@ -13,9 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use postgres::{Client, Config, NoTls, Statement, fallible_iterator::FallibleIterator};
+use postgres::{Client, Statement, fallible_iterator::FallibleIterator};
 
-use crate::database::{DatabaseError, Signal, Signals};
+use crate::database::{DatabaseError, Dialling, Signal, Signals};
 
 /// The lock of the one sequencer; any constant that nobody else uses.
 const LOCK: i64 = 0x5354_4f41_0002;
@@ -41,7 +41,7 @@ pub(crate) struct LogThreads {
 }
 
 impl LogThreads {
-    pub(super) fn start(settings: &Config, signals: &Arc<Signals>) -> Result<Self, DatabaseError> {
+    pub(super) fn start(settings: &Dialling, signals: &Arc<Signals>) -> Result<Self, DatabaseError> {
         let stopped = Arc::new(AtomicBool::new(false));
         let node =
             Node { settings: settings.clone(), signals: Arc::clone(signals), stopped: Arc::clone(&stopped) };
@@ -65,7 +65,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Databas
 
 #[derive(Clone)]
 struct Node {
-    settings: Config,
+    settings: Dialling,
     signals: Arc<Signals>,
     stopped: Arc<AtomicBool>,
 }
@@ -100,7 +100,7 @@ impl Node {
     }
 
     fn sequence(&self) -> Result<(), postgres::Error> {
-        let mut client = self.settings.connect(NoTls)?;
+        let mut client = self.settings.connect()?;
         client.batch_execute(SESSION)?;
         while !client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK])?.get::<_, bool>(0) {
             if self.is_stopped() {
@@ -123,7 +123,7 @@ impl Node {
     }
 
     fn listen(&self) -> Result<(), postgres::Error> {
-        let mut client = self.settings.connect(NoTls)?;
+        let mut client = self.settings.connect()?;
         client.batch_execute(&format!("LISTEN {CHANNEL}"))?;
         // What was announced while nobody listened.
         self.signals.ring(Signal::Events);
@@ -230,6 +230,8 @@ impl Sequencer {
 
 #[cfg(test)]
 mod tests {
+    use postgres::{Config, NoTls};
+
     use super::*;
     use crate::{
         MIGRATIONS,

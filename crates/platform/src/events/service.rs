@@ -21,8 +21,8 @@ pub(crate) struct LogService {
 }
 
 /// How far a follower of this node has looked; what it does not listen to counts as soon as it is passed.
-#[derive(Default)]
 pub(super) struct Progress {
+    follower: &'static str,
     looked_at: AtomicI64,
     retrying: AtomicBool,
 }
@@ -55,8 +55,9 @@ impl LogService {
         Ok(Some(threads))
     }
 
-    pub(super) fn new_progress(&self) -> Arc<Progress> {
-        let progress = Arc::new(Progress::default());
+    pub(super) fn new_progress(&self, follower: &'static str) -> Arc<Progress> {
+        let (looked_at, retrying) = (AtomicI64::new(0), AtomicBool::new(false));
+        let progress = Arc::new(Progress { follower, looked_at, retrying });
         let mut all = self.progress.lock();
         all.retain(|known| known.strong_count() > 0);
         all.push(Arc::downgrade(&progress));
@@ -71,6 +72,14 @@ impl LogService {
     fn carries(&self) -> bool {
         self.threads.lock().strong_count() > 0
     }
+}
+
+/// How far the followers of this node have looked. Their places in the database may lie behind: they are not moved for
+/// each event that does not concern them.
+pub fn looked_at(database: &Database) -> Vec<(&'static str, i64)> {
+    let all = database.log().progress.lock();
+    let reached = |known: Arc<Progress>| (known.follower, known.looked_at.load(Ordering::SeqCst));
+    all.iter().filter_map(Weak::upgrade).map(reached).collect()
 }
 
 /// Waits until every follower of this node has dealt with all that is committed, what they themselves caused included.

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, pin::Pin, sync::Arc};
 use stoa_kernel::{Clock, Random};
 
 use super::{Job, JobId};
-use crate::Occasion;
+use crate::{Occasion, mail::MailError};
 
 /// A handler's run, on its way to an end.
 type Outcome = Pin<Box<dyn Future<Output = Result<(), JobFailure>> + Send>>;
@@ -31,6 +31,11 @@ impl Handler {
             }
         };
         Self { queue: J::QUEUE, kind: J::KIND, run: Arc::new(run) }
+    }
+
+    /// The queue it serves.
+    pub fn queue(&self) -> &'static str {
+        self.queue
     }
 
     /// The kind it runs.
@@ -96,7 +101,8 @@ impl JobContext {
     }
 }
 
-/// Why a job failed, and whether trying again may help. `?` makes one of any error, to be retried.
+/// Why a job failed, and whether trying again may help. `?` makes one of any error, to be retried unless it is a mail's
+/// that is final.
 #[derive(Debug)]
 pub struct JobFailure {
     pub(super) reason: String,
@@ -115,8 +121,10 @@ impl JobFailure {
     }
 }
 
-impl<E: Error> From<E> for JobFailure {
+impl<E: Error + 'static> From<E> for JobFailure {
     fn from(error: E) -> Self {
+        let outer: &(dyn Error + 'static) = &error;
+        let fatal = outer.downcast_ref::<MailError>().is_some_and(MailError::is_final);
         let mut reason = error.to_string();
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -124,6 +132,6 @@ impl<E: Error> From<E> for JobFailure {
             reason.push_str(&error.to_string());
             cause = error.source();
         }
-        Self::new(reason)
+        Self { reason, fatal }
     }
 }

@@ -3,13 +3,17 @@
 //! A job runs at least once: a worker that dies is replaced when its lease ends. Queues have their own concurrency;
 //! a schedule queues its job once for the whole cluster.
 
+mod admin;
 mod handler;
+mod measures;
 mod run;
 mod schedule;
 mod store;
 mod worker;
 
+pub use admin::{JobRecord, JobState, delete_dead, find, list};
 pub use handler::{Handler, JobContext, JobFailure, Run};
+pub use measures::{QueueState, Watch, queue_state};
 pub use schedule::{Schedule, StartError, run_schedules};
 pub use store::{DeadLetter, JobId, JobRow, dead_letters, due, enqueue, enqueue_at, retry, waiting};
 pub use worker::{WorkerSettings, Workers, WorkersHandle, run_due};

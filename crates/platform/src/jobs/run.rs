@@ -4,7 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use stoa_kernel::{Clock, Random, Timestamp};
@@ -12,18 +12,21 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use uuid::Uuid;
 
 use super::{
-    Handler, JobContext, JobFailure,
+    Handler, JobContext, JobFailure, Watch,
     store::{self, Claimed, Wanted},
 };
-use crate::database::{Database, DatabaseError};
+use crate::{
+    database::{Database, DatabaseError},
+    traces::Span,
+};
 
 /// The pause before the second attempt; it doubles.
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest pause between attempts.
 const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
-/// How many workers more than its attempts a job may outlive. Mostly it is not the job that ends a process, and whoever
-/// restarts one a few times should find no mail buried; one that does end it is found out all the same.
-const DEATHS_SPARED: u32 = 7;
+/// How many workers a job may outlive. Mostly it is not the job that ends a process, and whoever restarts one a few
+/// times should find no mail buried; one that does end it is found out all the same.
+const MOST_DEATHS: u32 = 9;
 /// How often the end of a job is written again when the database fails.
 const END_ATTEMPTS: u32 = 8;
 
@@ -34,6 +37,7 @@ pub(super) struct Bench {
     pub(super) clock: Clock,
     pub(super) random: Random,
     pub(super) lease: Duration,
+    pub(super) watch: Watch,
 }
 
 /// How a run ended.
@@ -42,6 +46,28 @@ enum End {
     Failed(JobFailure),
     /// Another worker has the job by now.
     LeaseLost,
+}
+
+impl End {
+    fn name(&self, job: &Claimed) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed(failure) if failure.fatal || job.attempt >= job.max_attempts => "dead",
+            Self::Failed(_) => "retried",
+            Self::LeaseLost => "lost",
+        }
+    }
+}
+
+fn describe(span: &Span, handler: &Handler, job: &Claimed, outcome: &'static str) {
+    span.note("job.id", job.id.to_string());
+    span.note("job.queue", handler.queue);
+    span.note("job.kind", handler.kind);
+    span.note("job.attempt", i64::from(job.attempt));
+    span.note("job.outcome", outcome);
+    if outcome != "done" {
+        span.fail(outcome);
+    }
 }
 
 impl Bench {
@@ -60,13 +86,23 @@ impl Bench {
 
     /// Runs a claimed job and writes how it ended.
     pub(super) async fn run(&self, handler: &Handler, job: Claimed) {
-        let end = if job.attempt > job.max_attempts.saturating_add(DEATHS_SPARED) {
-            End::Failed(JobFailure::fatal("the worker died during the last attempt"))
+        let begun = Instant::now();
+        let span = self.watch.traces.job(format!("job {}", handler.kind));
+        let end = if job.deaths > MOST_DEATHS {
+            End::Failed(JobFailure::fatal("every worker that took it died"))
         } else {
-            let end = self.attempt(handler, &job).await;
+            let end = match &span {
+                Some(span) => span.over(self.attempt(handler, &job)).await,
+                None => self.attempt(handler, &job).await,
+            };
             crate::failpoint::reach("job.ran");
             end
         };
+        let outcome = end.name(&job);
+        self.watch.ended(handler.queue, handler.kind, outcome, begun.elapsed());
+        if let Some(span) = &span {
+            describe(span, handler, &job, outcome);
+        }
         match &end {
             End::Done => tracing::debug!(job.id = %job.id, job.kind = job.kind, "job done"),
             End::Failed(failure) => {

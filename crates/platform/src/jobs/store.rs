@@ -141,7 +141,7 @@ fn count_dead(connection: &mut Connection<'_>) -> Result<u32, DatabaseError> {
 /// waiting already.
 pub fn retry(tx: &mut Tx<'_>, occasion: &Occasion, id: JobId) -> Result<bool, DatabaseError> {
     let revived = tx.execute(
-        "UPDATE jobs SET dead_at = NULL, attempts = 0, run_at = $2, locked_until = NULL, locked_by = NULL
+        "UPDATE jobs SET dead_at = NULL, attempts = 0, deaths = 0, run_at = $2, locked_until = NULL, locked_by = NULL
          WHERE id = $1 AND dead_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM jobs AS other
              WHERE other.kind = jobs.kind AND other.key = jobs.key AND other.dead_at IS NULL)",
         params![id, occasion.at],
@@ -159,6 +159,8 @@ pub(super) struct Claimed {
     /// The attempt this is, from 1.
     pub(super) attempt: u32,
     pub(super) max_attempts: u32,
+    /// How many workers died with it in their hands.
+    pub(super) deaths: u32,
     /// Proves the lease.
     pub(super) lease: Uuid,
 }
@@ -195,7 +197,8 @@ impl Wanted {
         Ok(connection.find(&(self.due(3) + " LIMIT 1"), &values, |row| row.read::<Uuid>())?.is_some())
     }
 
-    /// Takes up to `most` that are due, the longest due first, on a lease until `until`. The attempt counts from here.
+    /// Takes up to `most` that are due, the longest due first, on a lease until `until`. The attempt counts from here;
+    /// one whose lease was left behind by a dead worker is that worker's attempt anew.
     pub(super) fn claim(
         &self,
         tx: &mut Tx<'_>,
@@ -207,9 +210,11 @@ impl Wanted {
         let lock = if tx.engine() == Engine::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" };
         let sql = format!(
             "WITH due AS MATERIALIZED ({} ORDER BY run_at, id LIMIT $3 {lock})
-             UPDATE jobs SET locked_until = $4, locked_by = $5, attempts = attempts + 1
+             UPDATE jobs SET locked_until = $4, locked_by = $5,
+                 attempts = attempts + CASE WHEN locked_by IS NULL THEN 1 ELSE 0 END,
+                 deaths = deaths + CASE WHEN locked_by IS NULL THEN 0 ELSE 1 END
              WHERE id IN (SELECT id FROM due)
-             RETURNING id, kind, payload, attempts, max_attempts",
+             RETURNING id, kind, payload, attempts, max_attempts, deaths",
             self.due(6)
         );
         let mut values = params![self.queue, now, most, until, lease].to_vec();
@@ -221,6 +226,7 @@ impl Wanted {
                 payload: row.read()?,
                 attempt: row.read()?,
                 max_attempts: row.read()?,
+                deaths: row.read()?,
                 lease,
             })
         })
@@ -267,9 +273,9 @@ pub(super) fn bury(
     now: Timestamp,
 ) -> Result<bool, DatabaseError> {
     let buried = tx.execute(
-        "UPDATE jobs SET dead_at = $3, last_error = $4, attempts = $5, locked_until = NULL, locked_by = NULL
+        "UPDATE jobs SET dead_at = $3, last_error = $4, locked_until = NULL, locked_by = NULL
          WHERE id = $1 AND locked_by = $2",
-        params![job.id, job.lease, now, reason, job.attempt.min(job.max_attempts)],
+        params![job.id, job.lease, now, reason],
     )?;
     Ok(buried == 1)
 }

@@ -7,6 +7,7 @@ use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use super::{
     Handler, Schedule, StartError,
+    measures::Watch,
     run::Bench,
     schedule::{install, run_schedules},
     store::Wanted,
@@ -25,6 +26,8 @@ pub struct WorkerSettings {
     pub default_concurrency: usize,
     /// How long a job is a worker's without a sign of life; three signs are given in that time.
     pub lease: Duration,
+    /// Who is told what they do.
+    pub watch: Watch,
 }
 
 impl Default for WorkerSettings {
@@ -34,6 +37,7 @@ impl Default for WorkerSettings {
             concurrency: concurrency.map(|(queue, count)| (queue.to_owned(), count)).into(),
             default_concurrency: 4,
             lease: Duration::from_secs(30),
+            watch: Watch::default(),
         }
     }
 }
@@ -63,7 +67,8 @@ impl Workers {
         schedules: Vec<Schedule>,
     ) -> Result<WorkersHandle, StartError> {
         install(database, clock, &schedules).await?;
-        let bench = bench(database, clock, random, settings.lease);
+        let watch = settings.watch.clone();
+        let bench = Bench { watch, ..bench(database, clock, random, settings.lease) };
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for (queue, handlers) in by_queue(&handlers) {
@@ -81,7 +86,8 @@ impl Workers {
 }
 
 fn bench(database: &Database, clock: &Clock, random: &Random, lease: Duration) -> Bench {
-    Bench { database: database.clone(), clock: clock.clone(), random: random.clone(), lease }
+    let watch = Watch::default();
+    Bench { database: database.clone(), clock: clock.clone(), random: random.clone(), lease, watch }
 }
 
 /// Workers that run; dropped, they stop where they are and their jobs come back when the leases end.

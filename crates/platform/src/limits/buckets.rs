@@ -9,7 +9,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use stoa_kernel::Timestamp;
 
 use super::{Decision, Policy, gcra};
 use crate::prehashed::Prehashed;
@@ -32,9 +31,8 @@ impl Buckets {
         Self { shards, hasher: RandomState::new(), max_keys_per_shard: max_keys.div_ceil(SHARDS) }
     }
 
-    pub(super) fn check(&self, policy: &Policy, key: &str, now: Timestamp) -> Decision {
-        let hash = self.hasher.hash_one((policy.name, key));
-        let now = u64::try_from(now.as_micros()).unwrap_or(0).saturating_mul(1_000);
+    pub(super) fn check(&self, policy: &Policy, key: &str, now: u64) -> Decision {
+        let hash = self.hash(policy, key);
         let mut shard = self.shard(hash).lock();
         if let Some(paid_at) = shard.get_mut(&hash) {
             let (next, decision) = gcra::decide(policy, *paid_at, now);
@@ -47,6 +45,30 @@ impl Buckets {
             shard.insert(hash, paid_at);
         }
         decision
+    }
+
+    /// The decision about a key that is refused, without counting anything; `None` when it is not.
+    pub(super) fn refusal(&self, policy: &Policy, key: &str, now: u64) -> Option<Decision> {
+        let hash = self.hash(policy, key);
+        let paid_at = self.shard(hash).lock().get(&hash).copied().unwrap_or(0);
+        let (_, decision) = gcra::decide(policy, paid_at, now);
+        (!decision.allowed).then_some(decision)
+    }
+
+    /// Takes over what a key owes by the count of somebody else.
+    pub(super) fn note(&self, policy: &Policy, key: &str, paid_at: u64, now: u64) {
+        let hash = self.hash(policy, key);
+        let mut shard = self.shard(hash).lock();
+        if let Some(known) = shard.get_mut(&hash) {
+            *known = paid_at.max(*known);
+            return;
+        }
+        make_room(&mut shard, self.max_keys_per_shard, now);
+        shard.insert(hash, paid_at);
+    }
+
+    fn hash(&self, policy: &Policy, key: &str) -> u64 {
+        self.hasher.hash_one((policy.name, key))
     }
 
     #[expect(clippy::indexing_slicing, reason = "the index is masked by the number of shards")]

@@ -2,25 +2,45 @@
 
 use std::time::Duration;
 
-use super::{Decision, Policy};
+use super::{Decision, Policy, Terms};
 
 /// Decides one attempt at `now` of a key whose debt is paid at `paid_at`. Answers the new `paid_at` when allowed.
 pub(super) fn decide(policy: &Policy, paid_at: u64, now: u64) -> (Option<u64>, Decision) {
-    // Rounded up: a key never gets its right back too early.
-    let interval = nanos(policy.window).div_ceil(u64::from(policy.max.max(1)));
-    let burst = interval.saturating_mul(u64::from(policy.max));
+    let terms = Terms::of(policy);
+    let Terms { interval, burst } = terms;
     // No more than the burst: else a clock set back or a policy that changed would bar a key for long.
     let debt = paid_at.saturating_sub(now).min(burst);
-    let bearable = burst.saturating_sub(interval);
-    if policy.max == 0 || debt > bearable {
-        // With a max of zero nothing is ever owed and nothing ever allowed; the window is as good a wait as any.
-        let wait = if policy.max == 0 { interval } else { debt - bearable };
-        return (None, decision(policy, 0, debt, Some(Duration::from_nanos(wait))));
+    if policy.max == 0 || debt > burst.saturating_sub(interval) {
+        return (None, refused(policy, terms, debt));
     }
     let owed = debt + interval;
-    let remaining = (burst - owed).checked_div(interval).unwrap_or(u64::from(policy.max));
+    (Some(now.saturating_add(owed)), allowed(policy, terms, owed))
+}
+
+impl Terms {
+    /// The terms of a policy.
+    pub(super) fn of(policy: &Policy) -> Self {
+        // Rounded up: a key never gets its right back too early.
+        let interval = nanos(policy.window).div_ceil(u64::from(policy.max.max(1)));
+        Self { interval, burst: interval.saturating_mul(u64::from(policy.max)) }
+    }
+}
+
+/// What a key hears that now owes `owed`.
+pub(super) fn allowed(policy: &Policy, terms: Terms, owed: u64) -> Decision {
+    let Terms { interval, burst } = terms;
+    let remaining = burst.saturating_sub(owed).checked_div(interval).unwrap_or(u64::from(policy.max));
     let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
-    (Some(now.saturating_add(owed)), decision(policy, remaining, owed, None))
+    decision(policy, remaining, owed, None)
+}
+
+/// What a key hears that owes `debt`, which is too much for one more.
+pub(super) fn refused(policy: &Policy, terms: Terms, debt: u64) -> Decision {
+    let Terms { interval, burst } = terms;
+    let bearable = burst.saturating_sub(interval);
+    // With a max of zero nothing is ever owed and nothing ever allowed; the window is as good a wait as any.
+    let wait = if policy.max == 0 { interval } else { debt.saturating_sub(bearable) };
+    decision(policy, 0, debt, Some(Duration::from_nanos(wait)))
 }
 
 fn decision(policy: &Policy, remaining: u32, debt: u64, retry_after: Option<Duration>) -> Decision {

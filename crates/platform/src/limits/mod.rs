@@ -7,12 +7,23 @@
 
 mod buckets;
 mod gcra;
+mod shared;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
+use parking_lot::Mutex;
 use stoa_kernel::Clock;
 
 use self::buckets::Buckets;
+pub use self::shared::{Attempt, Judging, SharedCounts, Terms, Verdict};
 
 /// How often something may be done.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,11 +53,21 @@ pub struct Decision {
 
 /// Counts attempts by policy and key; clones share the counts.
 #[derive(Clone)]
-pub struct Limits(Option<Arc<InProcess>>);
+pub struct Limits(Option<Arc<Engine>>);
 
-struct InProcess {
+struct Engine {
     buckets: Buckets,
     clock: Clock,
+    shared: Option<Shared>,
+    /// Refusals by policy: the names are few, and whoever is refused can wait for a short lock.
+    refused: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// Counts that other nodes have as well.
+struct Shared {
+    counts: Arc<dyn SharedCounts>,
+    /// How often this node had to count by itself.
+    alone: AtomicU64,
 }
 
 impl Limits {
@@ -55,7 +76,17 @@ impl Limits {
 
     /// Limits counted in this process's memory.
     pub fn in_process(clock: Clock) -> Self {
-        Self(Some(Arc::new(InProcess { buckets: Buckets::new(Self::MAX_KEYS), clock })))
+        Self::over(clock, None)
+    }
+
+    /// Limits counted for all nodes together, and in this process while the shared counts do not answer.
+    pub fn shared(clock: Clock, counts: Arc<dyn SharedCounts>) -> Self {
+        Self::over(clock, Some(Shared { counts, alone: AtomicU64::new(0) }))
+    }
+
+    fn over(clock: Clock, shared: Option<Shared>) -> Self {
+        let buckets = Buckets::new(Self::MAX_KEYS);
+        Self(Some(Arc::new(Engine { buckets, clock, shared, refused: Mutex::default() })))
     }
 
     /// No limits: everything is allowed.
@@ -69,29 +100,82 @@ impl Limits {
     }
 
     /// Counts one attempt of `key` under `policy` and says whether it is allowed. A refused attempt costs nothing.
-    pub fn check(&self, policy: &Policy, key: &str) -> Decision {
-        match &self.0 {
-            Some(engine) => engine.buckets.check(policy, key, engine.clock.now()),
-            None => Decision {
-                allowed: true,
-                limit: policy.max,
-                remaining: policy.max,
-                reset_after: Duration::ZERO,
-                retry_after: None,
-            },
+    pub async fn check(&self, policy: &Policy, key: &str) -> Decision {
+        let Some(engine) = self.0.as_deref() else { return unlimited(policy) };
+        let now = u64::try_from(engine.clock.now().as_micros()).unwrap_or(0).saturating_mul(1_000);
+        let decision = match &engine.shared {
+            None => engine.buckets.check(policy, key, now),
+            // Boxed, so that who counts in process carries no place for it.
+            Some(shared) => Box::pin(engine.check_with_others(shared, policy, key, now)).await,
+        };
+        if !decision.allowed {
+            *engine.refused.lock().entry(policy.name).or_default() += 1;
         }
+        decision
+    }
+
+    /// How many attempts this node counted by itself since the start although others share its counts.
+    pub fn counted_alone(&self) -> u64 {
+        let shared = self.0.as_ref().and_then(|engine| engine.shared.as_ref());
+        shared.map_or(0, |shared| shared.alone.load(Ordering::Relaxed))
+    }
+
+    /// Whether other nodes share the counts.
+    pub fn are_shared(&self) -> bool {
+        self.0.as_ref().is_some_and(|engine| engine.shared.is_some())
+    }
+
+    /// How many attempts were refused since the start, by policy.
+    pub fn refused(&self) -> BTreeMap<&'static str, u64> {
+        self.0.as_ref().map(|engine| engine.refused.lock().clone()).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Limits({})", if self.is_on() { "in process" } else { "off" })
+        let engine = match (self.is_on(), self.are_shared()) {
+            (false, _) => "off",
+            (true, false) => "in process",
+            (true, true) => "shared",
+        };
+        write!(f, "Limits({engine})")
+    }
+}
+
+impl Engine {
+    /// Asks the shared counts and keeps a copy of what they say, so that an outage frees nobody. The copy is never
+    /// ahead of the truth: whoever is refused by it would be refused there, and is not asked about.
+    async fn check_with_others(&self, shared: &Shared, policy: &Policy, key: &str, now: u64) -> Decision {
+        if let Some(refused) = self.buckets.refusal(policy, key, now) {
+            return refused;
+        }
+        let terms = Terms::of(policy);
+        let attempt = Attempt { policy: policy.name, key, terms, now };
+        let Some(Verdict { allowed, debt }) = shared.counts.take(attempt).await else {
+            shared.alone.fetch_add(1, Ordering::Relaxed);
+            return self.buckets.check(policy, key, now);
+        };
+        self.buckets.note(policy, key, now.saturating_add(debt), now);
+        if allowed { gcra::allowed(policy, terms, debt) } else { gcra::refused(policy, terms, debt) }
+    }
+}
+
+fn unlimited(policy: &Policy) -> Decision {
+    Decision {
+        allowed: true,
+        limit: policy.max,
+        remaining: policy.max,
+        reset_after: Duration::ZERO,
+        retry_after: None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::{
+        sync::atomic::AtomicU32,
+        task::{Context, Poll, Waker},
+    };
 
     use stoa_kernel::{ManualClock, Timestamp};
 
@@ -105,24 +189,34 @@ mod tests {
         (Limits::in_process(hand.clock()), hand)
     }
 
+    /// Counted in process, so it never waits.
+    fn check(limits: &Limits, policy: &Policy, key: &str) -> Decision {
+        let mut checking = std::pin::pin!(limits.check(policy, key));
+        match checking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(decision) => decision,
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
     fn exhaust(limits: &Limits, key: &str) {
-        while limits.check(&LOGIN, key).allowed {}
+        while check(limits, &LOGIN, key).allowed {}
     }
 
     #[test]
     fn allows_max_at_once_and_then_says_when() {
         let (limits, _) = limits();
         for remaining in (0..5).rev() {
-            let decision = limits.check(&LOGIN, "bob");
+            let decision = check(&limits, &LOGIN, "bob");
             assert!(decision.allowed);
             assert_eq!((decision.limit, decision.remaining), (5, remaining));
             assert_eq!(decision.retry_after, None);
         }
-        let refused = limits.check(&LOGIN, "bob");
+        let refused = check(&limits, &LOGIN, "bob");
         assert!(!refused.allowed);
         assert_eq!(refused.remaining, 0);
         assert_eq!(refused.retry_after, Some(Duration::from_mins(3)));
         assert_eq!(refused.reset_after, Duration::from_mins(15));
+        assert_eq!(limits.refused(), BTreeMap::from([("login", 1)]));
     }
 
     #[test]
@@ -130,39 +224,39 @@ mod tests {
         let (limits, hand) = limits();
         exhaust(&limits, "bob");
         hand.advance(Duration::from_secs(179));
-        assert_eq!(limits.check(&LOGIN, "bob").retry_after, Some(Duration::from_secs(1)));
+        assert_eq!(check(&limits, &LOGIN, "bob").retry_after, Some(Duration::from_secs(1)));
         hand.advance(Duration::from_secs(1));
-        assert!(limits.check(&LOGIN, "bob").allowed);
-        assert!(!limits.check(&LOGIN, "bob").allowed);
+        assert!(check(&limits, &LOGIN, "bob").allowed);
+        assert!(!check(&limits, &LOGIN, "bob").allowed);
         hand.advance(Duration::from_mins(15));
-        assert_eq!(limits.check(&LOGIN, "bob").remaining, 4);
+        assert_eq!(check(&limits, &LOGIN, "bob").remaining, 4);
     }
 
     #[test]
     fn keys_and_policies_count_apart() {
         let (limits, _) = limits();
         exhaust(&limits, "bob");
-        assert!(limits.check(&LOGIN, "ann").allowed);
-        assert!(limits.check(&Policy { name: "order", ..LOGIN }, "bob").allowed);
-        assert!(!limits.check(&LOGIN, "bob").allowed);
+        assert!(check(&limits, &LOGIN, "ann").allowed);
+        assert!(check(&limits, &Policy { name: "order", ..LOGIN }, "bob").allowed);
+        assert!(!check(&limits, &LOGIN, "bob").allowed);
     }
 
     #[test]
     fn a_policy_may_change_while_running() {
         let (limits, _) = limits();
         exhaust(&limits, "bob");
-        let wider = limits.check(&Policy { max: 50, ..LOGIN }, "bob");
+        let wider = check(&limits, &Policy { max: 50, ..LOGIN }, "bob");
         assert_eq!(wider.retry_after, Some(Duration::from_secs(18)), "comes back at the new pace at once");
         let stricter = Policy { window: Duration::from_secs(5), ..LOGIN };
-        let refused = limits.check(&stricter, "bob");
+        let refused = check(&limits, &stricter, "bob");
         assert!(refused.retry_after.unwrap() <= Duration::from_secs(5), "no debt outlives the new window");
     }
 
     #[test]
     fn off_allows_all() {
         let limits = Limits::off();
-        assert!((0..100).all(|_| limits.check(&LOGIN, "bob") == limits.check(&LOGIN, "bob")));
-        assert!(limits.check(&LOGIN, "bob").allowed);
+        assert!((0..100).all(|_| check(&limits, &LOGIN, "bob") == check(&limits, &LOGIN, "bob")));
+        assert!(check(&limits, &LOGIN, "bob").allowed);
     }
 
     #[test]
@@ -174,7 +268,7 @@ mod tests {
             for _ in 0..64 {
                 threads.spawn(|| {
                     for _ in 0..50 {
-                        let decision = limits.check(&policy, "203.0.113.7");
+                        let decision = check(&limits, &policy, "203.0.113.7");
                         allowed.fetch_add(u32::from(decision.allowed), Ordering::Relaxed);
                     }
                 });
@@ -188,18 +282,18 @@ mod tests {
         let (limits, _) = limits();
         exhaust(&limits, "attacker");
         for n in 0..1_000_000_u32 {
-            assert!(limits.check(&LOGIN, &n.to_string()).allowed);
+            assert!(check(&limits, &LOGIN, &n.to_string()).allowed);
         }
         let keys = limits.0.as_ref().unwrap().buckets.len();
         assert!(keys <= Limits::MAX_KEYS && keys > Limits::MAX_KEYS / 2, "{keys} keys");
-        assert!(!limits.check(&LOGIN, "attacker").allowed);
+        assert!(!check(&limits, &LOGIN, "attacker").allowed);
     }
 
     #[test]
     fn keys_whose_debt_is_paid_are_swept() {
         let (limits, hand) = limits();
         for n in 0..400_000_u32 {
-            limits.check(&LOGIN, &n.to_string());
+            check(&limits, &LOGIN, &n.to_string());
             hand.advance(Duration::from_secs(1));
         }
         let keys = limits.0.as_ref().unwrap().buckets.len();

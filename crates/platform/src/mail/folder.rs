@@ -77,6 +77,16 @@ impl Folder {
         })
     }
 
+    /// Removes these mails; one that is not there is no failure.
+    pub(super) fn remove(&self, ids: &[String]) -> Result<(), MailError> {
+        self.told(|| {
+            ids.iter().try_for_each(|id| match fs::remove_file(self.place(id)) {
+                Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => removed,
+            })
+        })
+    }
+
     /// Time and id of each mail. The time is the file's own, which was set from the mail's.
     fn mails(&self) -> io::Result<Vec<(SystemTime, String)>> {
         let mut mails = Vec::new();

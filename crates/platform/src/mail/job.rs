@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MailError, Mailer};
-use crate::jobs::{Handler, Job, JobContext, JobFailure};
+use super::Mailer;
+use crate::jobs::{Handler, Job, JobContext};
 
 /// Sends one mail. Its id is that of the job, so a job that runs again sends no second one.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -33,17 +33,7 @@ impl SendMail {
     pub fn handler(mailer: Arc<Mailer>) -> Handler {
         Handler::of::<Self>(move |mail: Self, context: JobContext| {
             let mailer = Arc::clone(&mailer);
-            async move {
-                let sent =
-                    mailer.send(&context.id.to_string(), &mail.to, &mail.template, &mail.context).await;
-                sent.map_err(|error| match error {
-                    // Neither an address nor a template gets better by waiting.
-                    MailError::BadAddress(_) | MailError::UnknownTemplate(_) | MailError::Template { .. } => {
-                        JobFailure::fatal(error.to_string())
-                    }
-                    error => JobFailure::from(error),
-                })
-            }
+            async move { Ok(mailer.send(&context.id.to_string(), &mail.to, &mail.template, &mail.context).await?) }
         })
     }
 }

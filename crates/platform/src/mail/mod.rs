@@ -1,15 +1,20 @@
-//! Mail: texts from templates, messages as RFC 5322 wants them, delivered to a folder of `.eml` files.
+//! Mail: texts from templates, messages as RFC 5322 wants them, kept in a folder as `.eml` files or handed to a
+//! [`Transport`].
 //!
-//! A mail is named by an id that its sender gives, usually the id of the job that sends it. Sending the same id twice
-//! is one mail: the folder keeps the first file, and a later way of delivery has the same Message-ID to go by.
+//! A mail is named by an id that its sender gives, the id of the job that sends it. Sending the same id twice is one
+//! mail: the folder keeps the first file, what is recorded as sent is not sent again, and where the answer of another
+//! server was lost the same Message-ID tells it that it had the mail already.
 
 mod folder;
 mod header;
 mod job;
 mod message;
+mod prune;
+pub mod records;
 mod templates;
+mod transport;
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::Arc};
 
 use lettre::message::Mailbox;
 use serde::Serialize;
@@ -18,9 +23,22 @@ use stoa_kernel::{Clock, Timestamp};
 pub use self::{
     folder::Folder,
     job::SendMail,
+    prune::PruneMails,
     templates::{Rendered, Template},
+    transport::{Delivered, Parcel, Transport, Undelivered},
 };
-use self::{message::Letter, templates::Templates};
+use self::{
+    message::Letter,
+    records::{MailId, MailState},
+    templates::Templates,
+};
+use crate::{
+    database::{Database, DatabaseError},
+    metrics::{Counter, Metrics},
+};
+
+/// The most of another server's words that is kept.
+const MOST_REASON: usize = 300;
 
 /// Why a mail was not sent, or none can be.
 #[derive(Debug, thiserror::Error)]
@@ -53,16 +71,60 @@ pub enum MailError {
         /// What the system said.
         source: io::Error,
     },
+    /// The other server did not take it.
+    #[error(transparent)]
+    Undelivered(#[from] Undelivered),
+    /// What became of the mail could not be recorded.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The server stopped before the mail was delivered.
     #[error("the server stopped before the mail was delivered")]
     Interrupted,
 }
 
+impl MailError {
+    /// Whether trying again is in vain: no address, template or refusal gets better by waiting.
+    pub const fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::BadAddress(_)
+                | Self::BadId(_)
+                | Self::UnknownTemplate(_)
+                | Self::Template { .. }
+                | Self::Message(_)
+                | Self::Undelivered(Undelivered::Refused(_))
+        )
+    }
+}
+
+/// An error with its causes, on one line.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text.replace(char::is_control, " ").chars().take(MOST_REASON).collect()
+}
+
 /// Where mails go.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Delivery {
     /// Each into a file of its own.
     Folder(Folder),
+    /// To another server.
+    Transport(Arc<dyn Transport>),
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(folder) => f.debug_tuple("Folder").field(folder).finish(),
+            Self::Transport(_) => f.write_str("Transport"),
+        }
+    }
 }
 
 /// A mail that was sent, as listed.
@@ -85,6 +147,23 @@ pub struct Mailer {
     from: Mailbox,
     templates: Templates,
     clock: Clock,
+    records: Option<Database>,
+    counts: Counts,
+}
+
+/// What became of mails, as figures.
+struct Counts {
+    sent: Counter,
+    failed: Counter,
+    postponed: Counter,
+}
+
+impl Counts {
+    fn new(metrics: &Metrics) -> Self {
+        let about = "Mails, by what became of them.";
+        let counter = |outcome| metrics.counter("stoa_mails_total", about, &[("outcome", outcome)]);
+        Self { sent: counter("sent"), failed: counter("failed"), postponed: counter("postponed") }
+    }
 }
 
 impl Mailer {
@@ -96,7 +175,24 @@ impl Mailer {
         templates: &[Template],
         clock: Clock,
     ) -> Result<Self, MailError> {
-        Ok(Self { delivery, from: message::sender(from)?, templates: Templates::load(templates)?, clock })
+        Ok(Self {
+            delivery,
+            from: message::sender(from)?,
+            templates: Templates::load(templates)?,
+            clock,
+            records: None,
+            counts: Counts::new(&Metrics::off()),
+        })
+    }
+
+    /// The same mailer, which records in `database` what becomes of each mail; ids must then be those of jobs.
+    pub fn recording(self, database: &Database) -> Self {
+        Self { records: Some(database.clone()), ..self }
+    }
+
+    /// The same mailer, which counts what becomes of mails.
+    pub fn measured(self, metrics: &Metrics) -> Self {
+        Self { counts: Counts::new(metrics), ..self }
     }
 
     /// A mailer that keeps each mail as a file in `dir`, which is made if it is not there.
@@ -109,7 +205,7 @@ impl Mailer {
         Self::new(Delivery::Folder(Folder::open(dir)?), from, templates, clock)
     }
 
-    /// Sends the mail `id` to `to`. Once it returns the mail outlives a crash; sent again it is still one mail.
+    /// Sends the mail `id` to `to`. Once it returns the mail outlives a crash here; sent again it is still one mail.
     pub async fn send(
         &self,
         id: &str,
@@ -117,18 +213,66 @@ impl Mailer {
         template: &str,
         context: impl Serialize,
     ) -> Result<(), MailError> {
-        let letter = Letter {
-            id,
-            from: &self.from,
-            to: message::recipient(to)?,
-            at: self.clock.now(),
-            rendered: &self.templates.render(template, context)?,
+        let sent = self.attempt(id, to, template, context).await;
+        let count = match &sent {
+            Ok(()) => &self.counts.sent,
+            Err(error) if error.is_final() => &self.counts.failed,
+            Err(_) => &self.counts.postponed,
         };
+        count.increment(1);
+        sent
+    }
+
+    async fn attempt(
+        &self,
+        id: &str,
+        to: &str,
+        template: &str,
+        context: impl Serialize,
+    ) -> Result<(), MailError> {
+        let rendered = &self.templates.render(template, context)?;
+        let to = message::recipient(to)?;
+        let letter = Letter { id, from: &self.from, to, at: self.clock.now(), rendered };
+        match &self.records {
+            None => self.deliver(&letter).await,
+            Some(database) => self.deliver_recorded(database, &letter, template).await,
+        }
+    }
+
+    async fn deliver_recorded(
+        &self,
+        database: &Database,
+        letter: &Letter<'_>,
+        template: &str,
+    ) -> Result<(), MailError> {
+        let id: MailId = letter.id.parse().map_err(|_| MailError::BadId(letter.id.to_owned()))?;
+        let (to, subject) = (letter.to.to_string(), letter.rendered.subject.clone());
+        let (template, now) = (template.to_owned(), letter.at);
+        let begin = database.write(move |tx| records::begin(tx, id, (&to, &subject, &template), now));
+        if !begin.await? {
+            return Ok(());
+        }
+        let delivered = self.deliver(letter).await;
+        let (state, reason) = match &delivered {
+            Ok(()) => (MailState::Sent, None),
+            Err(error) if error.is_final() => (MailState::Failed, Some(told(error))),
+            Err(error) => (MailState::Waiting, Some(told(error))),
+        };
+        let end = database.write(move |tx| records::end(tx, id, state, reason.as_deref())).await;
+        delivered?;
+        Ok(end?)
+    }
+
+    async fn deliver(&self, letter: &Letter<'_>) -> Result<(), MailError> {
         let message = letter.compose()?;
         match &self.delivery {
             Delivery::Folder(folder) => {
-                let (folder, id, at) = (folder.clone(), id.to_owned(), letter.at);
+                let (folder, id, at) = (folder.clone(), letter.id.to_owned(), letter.at);
                 off_thread(move || folder.write(&id, at, &message.formatted())).await
+            }
+            Delivery::Transport(transport) => {
+                let parcel = Parcel { envelope: message.envelope().clone(), message: message.formatted() };
+                Ok(transport.deliver(parcel).await?)
             }
         }
     }
@@ -138,16 +282,45 @@ impl Mailer {
         self.templates.render(template, context)
     }
 
-    /// The newest `limit` mails that are kept here, newest first.
+    /// Every template, by name.
+    pub fn templates(&self) -> &[Template] {
+        self.templates.all()
+    }
+
+    /// A template's texts filled with its sample; `None` when there is none of this name.
+    pub fn preview_sample(&self, name: &str) -> Option<Result<Rendered, MailError>> {
+        self.templates.sample(name)
+    }
+
+    /// Whether mails are kept here as files, where they can be read again.
+    pub const fn keeps_files(&self) -> bool {
+        matches!(self.delivery, Delivery::Folder(_))
+    }
+
+    /// The newest `limit` mails that are kept here as files, newest first; none where they go to another server.
     pub async fn list(&self, limit: usize) -> Result<Vec<SentMail>, MailError> {
-        let Delivery::Folder(folder) = self.delivery.clone();
-        off_thread(move || folder.list(limit)).await
+        match self.delivery.clone() {
+            Delivery::Folder(folder) => off_thread(move || folder.list(limit)).await,
+            Delivery::Transport(_) => Ok(Vec::new()),
+        }
     }
 
     /// The mail `id` as it was sent, if it is kept here.
     pub async fn read(&self, id: &str) -> Result<Option<Vec<u8>>, MailError> {
-        let (Delivery::Folder(folder), id) = (self.delivery.clone(), id.to_owned());
-        off_thread(move || folder.read(&id)).await
+        match (self.delivery.clone(), id.to_owned()) {
+            (Delivery::Folder(folder), id) => off_thread(move || folder.read(&id)).await,
+            (Delivery::Transport(_), _) => Ok(None),
+        }
+    }
+
+    async fn remove_files(&self, ids: Vec<MailId>) -> Result<(), MailError> {
+        match self.delivery.clone() {
+            Delivery::Folder(folder) => {
+                let ids: Vec<String> = ids.iter().map(MailId::to_string).collect();
+                off_thread(move || folder.remove(&ids)).await
+            }
+            Delivery::Transport(_) => Ok(()),
+        }
     }
 }
 

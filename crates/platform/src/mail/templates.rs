@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::MailError;
 
 /// The template of a name and a subject whose texts lie beside the caller's file, in `templates/<name>.html` and
-/// `templates/<name>.txt`.
+/// `templates/<name>.txt`, and what it is shown with in `templates/<name>.json`.
 #[macro_export]
 macro_rules! mail_template {
     ($name:literal, $subject:literal) => {
@@ -17,6 +17,7 @@ macro_rules! mail_template {
             subject: $subject,
             html: include_str!(concat!("templates/", $name, ".html")),
             text: include_str!(concat!("templates/", $name, ".txt")),
+            sample: include_str!(concat!("templates/", $name, ".json")),
         }
     };
 }
@@ -32,6 +33,8 @@ pub struct Template {
     pub html: &'static str,
     /// The plain body, for those who read no HTML.
     pub text: &'static str,
+    /// What to fill in to show it, as a JSON object.
+    pub sample: &'static str,
 }
 
 /// A mail's texts with everything filled in.
@@ -48,7 +51,11 @@ pub struct Rendered {
 /// A money amount of ours arrives as the map that `serde_json` makes of a raw number.
 const RAW_NUMBER: &str = "$serde_json::private::RawValue";
 
-pub(super) struct Templates(Environment<'static>);
+pub(super) struct Templates {
+    environment: Environment<'static>,
+    /// By name.
+    all: Vec<Template>,
+}
 
 impl Templates {
     pub(super) fn load(templates: &[Template]) -> Result<Self, MailError> {
@@ -62,14 +69,32 @@ impl Templates {
             Some(number) => escape_formatter(out, state, &number),
             None => escape_formatter(out, state, value),
         });
-        for Template { name, subject, html, text } in templates {
+        for Template { name, subject, html, text, .. } in templates {
             for (part, source) in [("subject", subject), ("html", html), ("text", text)] {
                 environment
                     .add_template_owned(format!("{name}.{part}"), *source)
                     .map_err(|source| MailError::Template { name: (*name).to_owned(), source })?;
             }
         }
-        Ok(Self(environment))
+        let mut all = templates.to_vec();
+        all.sort_by_key(|template| template.name);
+        Ok(Self { environment, all })
+    }
+
+    pub(super) fn all(&self) -> &[Template] {
+        &self.all
+    }
+
+    /// A template filled with its sample; `None` when there is none of this name.
+    pub(super) fn sample(&self, name: &str) -> Option<Result<Rendered, MailError>> {
+        let template = self.all.iter().find(|template| template.name == name)?;
+        Some(match serde_json::from_str::<serde_json::Value>(template.sample) {
+            Ok(sample) => self.render(name, sample),
+            Err(error) => Err(MailError::Template {
+                name: name.to_owned(),
+                source: minijinja::Error::new(ErrorKind::CannotDeserialize, error.to_string()),
+            }),
+        })
     }
 
     pub(super) fn render(&self, name: &str, context: impl Serialize) -> Result<Rendered, MailError> {
@@ -79,12 +104,13 @@ impl Templates {
     }
 
     fn part(&self, name: &str, part: &str, context: &Value) -> Result<String, MailError> {
-        self.0.get_template(&format!("{name}.{part}")).and_then(|template| template.render(context)).map_err(
-            |source| match source.kind() {
+        self.environment
+            .get_template(&format!("{name}.{part}"))
+            .and_then(|template| template.render(context))
+            .map_err(|source| match source.kind() {
                 ErrorKind::TemplateNotFound => MailError::UnknownTemplate(name.to_owned()),
                 _ => MailError::Template { name: name.to_owned(), source },
-            },
-        )
+            })
     }
 }
 
@@ -113,6 +139,7 @@ mod tests {
         subject: "Hello {{ name }}",
         html: "<p>Hello {{ name }}</p>{% if code %}<b>{{ code }}</b>{% endif %}",
         text: "Hello {{ name }}\n",
+        sample: r#"{"name": "Ada"}"#,
     };
 
     fn render(template: Template, context: impl Serialize) -> Result<Rendered, MailError> {
@@ -150,6 +177,15 @@ mod tests {
     fn a_broken_template_is_found_at_loading() {
         let broken = Template { html: "{% if name %}", ..HELLO };
         assert!(matches!(Templates::load(&[broken]), Err(MailError::Template { .. })));
+    }
+
+    #[test]
+    fn a_sample_fills_its_template() {
+        let templates = Templates::load(&[HELLO]).unwrap();
+        assert_eq!(templates.sample("hello").unwrap().unwrap().text, "Hello Ada");
+        assert!(templates.sample("goodbye").is_none());
+        let broken = Templates::load(&[Template { sample: "{", ..HELLO }]).unwrap();
+        assert!(matches!(broken.sample("hello").unwrap(), Err(MailError::Template { .. })));
     }
 
     #[test]

@@ -16,6 +16,7 @@ const SHIPPED: Template = Template {
     subject: "Order {{ number }} for {{ name }} is on its way",
     html: "<p>{{ name }}, order <b>{{ number }}</b> is on its way.</p>",
     text: "{{ name }}, order {{ number }} is on its way.",
+    sample: r#"{"name": "Ada", "number": 7}"#,
 };
 
 /// A folder of its own for one test, gone after it.

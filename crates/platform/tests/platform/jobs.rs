@@ -9,12 +9,12 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use stoa_kernel::{Clock, ManualClock, PageRequest, Position, Random};
+use stoa_kernel::{Clock, ManualClock, Page, PageRequest, Position, Random};
 use stoa_platform::{
     MIGRATIONS, Occasion,
     database::{Database, DatabaseError},
     each_engine,
-    jobs::{self, DeadLetter, Handler, Job, JobContext, JobFailure, JobId, Workers},
+    jobs::{self, DeadLetter, Handler, Job, JobContext, JobFailure, JobId, JobRecord, JobState, Workers},
 };
 use tokio::sync::Notify;
 
@@ -128,6 +128,10 @@ fn failing(failures: u32) -> (Handler, Arc<Mutex<Vec<u32>>>) {
     });
     (handler, attempts)
 }
+
+/// The lease of a dead worker, the ninth of its kind.
+const DIED_EIGHT_TIMES: &str = "UPDATE jobs SET attempts = 1, deaths = 8, locked_until = 0,
+    locked_by = (SELECT id FROM jobs AS other WHERE other.id = jobs.id)";
 
 each_engine! { MIGRATIONS;
     async fn a_job_runs_once_and_is_gone(db: TestDatabase) {
@@ -325,17 +329,82 @@ each_engine! { MIGRATIONS;
         let desk = Desk::new(&db);
         desk.queue(letter("ann")).await;
         // Each of these workers died with the job in its hands.
-        make(&desk.database, "UPDATE jobs SET attempts = 9, locked_until = 0").await;
+        make(&desk.database, DIED_EIGHT_TIMES).await;
         let (post, sent) = post();
         assert_eq!(desk.run_due(&[post]).await, 1);
         assert_eq!(*sent.lock().unwrap(), ["ann"]);
         assert_eq!(desk.waiting().await, 0);
     }
 
+    async fn deaths_of_workers_leave_a_job_all_its_attempts(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        desk.queue(letter("ann")).await;
+        make(&desk.database, DIED_EIGHT_TIMES).await;
+        let (handler, attempts) = failing(2);
+        for _ in 0..3 {
+            assert_eq!(desk.run_due(std::slice::from_ref(&handler)).await, 1);
+            desk.hand.advance(Duration::from_secs(10));
+        }
+        assert_eq!(*attempts.lock().unwrap(), [1, 2, 3]);
+        assert!(desk.dead().await.is_empty());
+    }
+
+    async fn an_operator_sees_how_jobs_stand(db: TestDatabase) {
+        let desk = Desk::new(&db);
+        let (handler, _) = failing(3);
+        let dead = desk.queue(letter("ann")).await.unwrap();
+        for _ in 0..3 {
+            desk.run_due(std::slice::from_ref(&handler)).await;
+            desk.hand.advance(Duration::from_secs(10));
+        }
+        let waiting = desk.queue(letter("bob")).await.unwrap();
+        desk.hand.advance(Duration::from_millis(1));
+        let running = desk.queue(Sync { name: "a".into() }).await.unwrap();
+        let until = desk.clock().now() + Duration::from_secs(30);
+        let leased = desk.database.write(move |tx| {
+            let sql = "UPDATE jobs SET locked_until = $1, attempts = 1 WHERE kind = 'sync-users'";
+            tx.execute(sql, stoa_platform::params![until])
+        });
+        let leased: Result<_, DatabaseError> = leased.await;
+        leased.unwrap();
+        let listed = |state: Option<JobState>, queue: Option<&'static str>, page: PageRequest| {
+            let now = desk.clock().now();
+            let read = desk.database.read(move |c| jobs::list(c, state, queue, now, &page));
+            async move { read.await.unwrap_or_else(|e: DatabaseError| panic!("{e}")).unwrap() }
+        };
+        let first = || PageRequest::first(10);
+        let ids = |page: &Page<JobRecord>| page.entries.iter().map(|job| job.id).collect::<Vec<_>>();
+        assert_eq!(ids(&listed(None, None, first()).await), [running, waiting, dead]);
+        assert_eq!(ids(&listed(Some(JobState::Dead), None, first()).await), [dead]);
+        assert_eq!(ids(&listed(Some(JobState::Running), None, first()).await), [running]);
+        assert_eq!(ids(&listed(Some(JobState::Waiting), None, first()).await), [waiting]);
+        assert_eq!(ids(&listed(None, Some("emails"), first()).await), [waiting, dead]);
+        for state in [None, Some(JobState::Dead)] {
+            let mut seen = Vec::new();
+            let mut page = listed(state, None, PageRequest { count: true, ..PageRequest::first(1) }).await;
+            let total = page.total.unwrap();
+            loop {
+                seen.extend(ids(&page));
+                let Some(cursor) = page.next else { break };
+                page = listed(state, None, PageRequest { position: Position::After(cursor), ..PageRequest::first(1) }).await;
+            }
+            assert_eq!(seen.len(), usize::try_from(total).unwrap());
+        }
+        let (now, delete) = (desk.clock().now(), |id| desk.database.write(move |tx| jobs::delete_dead(tx, id)));
+        let found: Result<_, DatabaseError> = desk.database.read(move |c| jobs::find(c, dead, now)).await;
+        let found = found.unwrap().unwrap();
+        assert_eq!((found.state, found.attempts, found.error.as_deref()), (JobState::Dead, 3, Some("no stamps")));
+        let deleted: Result<_, DatabaseError> = delete(waiting).await;
+        assert!(!deleted.unwrap(), "only what is dead");
+        let deleted: Result<_, DatabaseError> = delete(dead).await;
+        assert!(deleted.unwrap());
+        assert!(desk.dead().await.is_empty());
+    }
+
     async fn a_job_that_always_kills_its_worker_becomes_a_dead_letter(db: TestDatabase) {
         let desk = Desk::new(&db);
         desk.queue(letter("ann")).await;
-        // Three attempts, and seven deaths that may have been somebody else's fault.
+        // Nine deaths may have been somebody else's fault.
         for _ in 0..10 {
             let began = Arc::new(Notify::new());
             let signal = Arc::clone(&began);
@@ -352,6 +421,6 @@ each_engine! { MIGRATIONS;
         desk.run_due(&[post]).await;
         assert!(sent.lock().unwrap().is_empty());
         let dead = desk.dead().await;
-        assert_eq!((dead[0].attempts, dead[0].error.as_str()), (3, "the worker died during the last attempt"));
+        assert_eq!((dead[0].attempts, dead[0].error.as_str()), (1, "every worker that took it died"));
     }
 }

@@ -54,6 +54,53 @@ each_engine! { MIGRATIONS;
         followers.drain().await;
     }
 
+    async fn many_are_appended_in_their_order_each_of_its_own_occasion(db: TestDatabase) {
+        let database = db.open();
+        let followers = Followers::start(&database, &clock().clock(), vec![]).await.unwrap();
+        for count in [0, 1, 2, 300] {
+            let appended: Result<(), DatabaseError> = database.write(move |tx| {
+                let occasions: Vec<Occasion> = (0..count)
+                    .map(|number| Occasion { actor: format!("user:{number}"), ..occasion() })
+                    .collect();
+                let events: Vec<_> = occasions.iter().zip(1..).map(|(occasion, number)| (occasion, deposited(count, number))).collect();
+                events::append_all(tx, &events)
+            }).await;
+            appended.unwrap();
+            events::settle(&database).await.unwrap();
+            let log = whole_log(&database).await;
+            let appended: Vec<_> = log.iter().filter(|event| event.topic == format!("account:{count}")).collect();
+            let numbers = appended.iter().map(|event| event.payload::<Deposited>().unwrap().number);
+            assert!(numbers.eq(1..=count));
+            let actors = appended.iter().map(|event| event.actor.clone());
+            assert!(actors.eq((0..count).map(|number| format!("user:{number}"))));
+        }
+        followers.drain().await;
+    }
+
+    async fn what_is_to_be_forgotten_is_written_anew_where_it_stands(db: TestDatabase) {
+        let database = db.open();
+        let followers = Followers::start(&database, &clock().clock(), vec![]).await.unwrap();
+        for (account, number) in [(1, 1), (2, 1), (1, 2)] {
+            append(&database, deposited(account, number)).await;
+        }
+        append(&database, Noise {}).await;
+        events::settle(&database).await.unwrap();
+        let before = whole_log(&database).await;
+        let rewritten: Result<(), DatabaseError> = database.write(|tx| {
+            events::rewrite(tx, "account:1", &[Deposited::TYPE], |kind, payload| Ok(format!("[{kind:?},{payload}]")))
+        }).await;
+        rewritten.unwrap();
+        let after = whole_log(&database).await;
+        for (before, after) in before.iter().zip(&after) {
+            let payload = match before.topic.as_str() {
+                "account:1" => format!("[\"account.deposited\",{}]", before.payload),
+                _ => before.payload.clone(),
+            };
+            assert_eq!(*after, StoredEvent { payload, ..before.clone() });
+        }
+        followers.drain().await;
+    }
+
     async fn reading_goes_by_type_topic_and_limit(db: TestDatabase) {
         let database = db.open();
         let followers = Followers::start(&database, &clock().clock(), vec![]).await.unwrap();

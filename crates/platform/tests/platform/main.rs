@@ -5,6 +5,8 @@ mod crash;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod followers;
 #[cfg(test)]
 mod jobs;
@@ -13,10 +15,14 @@ mod log;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod postgres_tls;
+#[cfg(test)]
 mod sqlite;
 #[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod verify;
 #[cfg(test)]
 mod workers;

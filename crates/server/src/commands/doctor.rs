@@ -7,14 +7,16 @@ use std::{
 };
 
 use serde::Serialize;
-use stoa_kernel::{Clock, Timestamp};
+use stoa_drivers::{redis::Redis, smtp::Smtp, stripe::Stripe};
+use stoa_kernel::{Clock, Random, Timestamp};
 use stoa_platform::database::{DatabaseConfig, pending_migrations};
 
 use super::{CommandError, terminal};
 use crate::{
+    acme::{self, AcmeSettings},
     secrets,
     settings::{ConfigurationError, Loaded, Origin, Report, Settings},
-    wiring,
+    tls, wiring,
 };
 
 const MIB: u64 = 1 << 20;
@@ -109,10 +111,14 @@ fn examine(settings: &Settings, report: &Report) -> Vec<Finding> {
         data_folder(&settings.data_dir),
         secret(settings),
         database(settings),
+        redis(settings, Clock::system().now()),
         clock(Clock::system().now()),
         disk(settings),
+        mail(settings),
+        payments(settings),
         rate_limits(settings),
         public_address(settings),
+        certificate(settings),
     ]
 }
 
@@ -196,6 +202,43 @@ fn database(settings: &Settings) -> Finding {
 }
 
 /// A clock that is far off makes tokens that nobody takes. No year before this program's, none beyond its grandchildren's.
+/// How far Redis's clock may be from ours: limits are counted by the clocks of the nodes.
+const CLOCKS_APART: u64 = 5;
+
+fn redis(settings: &Settings, now: Timestamp) -> Finding {
+    let Some(redis) = &settings.redis else {
+        return Finding::new("redis", Verdict::Ok, "none: limits and cache are of each node alone");
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let seen = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
+        runtime.block_on(Redis::check(redis, &Random::system())).map_err(|error| error.to_string())
+    });
+    let (address, now) = (&redis.address, u64::try_from(now.as_micros() / 1_000_000).unwrap_or(0));
+    match seen {
+        Err(error) => {
+            let cure = "check REDIS_URL and that the server runs";
+            Finding::new("redis", Verdict::Fail, format!("{address} cannot be used: {error}; {cure}"))
+        }
+        Ok(seen) if seen.time.abs_diff(now) > CLOCKS_APART => {
+            let apart = seen.time.abs_diff(now);
+            let told =
+                format!("{address} answers; its clock and this one are {apart} s apart, set both by NTP");
+            Finding::new("redis", Verdict::Warn, told)
+        }
+        Ok(seen) if seen.eviction == "noeviction" => {
+            let told = format!(
+                "{address} answers (version {}), but refuses writes when its memory is full; set maxmemory and \
+                 maxmemory-policy allkeys-lru there",
+                seen.version
+            );
+            Finding::new("redis", Verdict::Warn, told)
+        }
+        Ok(seen) => {
+            Finding::new("redis", Verdict::Ok, format!("{address} answers (version {})", seen.version))
+        }
+    }
+}
+
 fn clock(now: Timestamp) -> Finding {
     const EARLIEST: Timestamp = Timestamp::from_seconds(1_735_689_600);
     const LATEST: Timestamp = Timestamp::from_seconds(4_102_444_800);
@@ -230,12 +273,100 @@ fn free_space(bytes: u64) -> Finding {
     }
 }
 
+/// Connects to the mail server and signs in, but sends nothing.
+fn mail(settings: &Settings) -> Finding {
+    let Some(smtp) = &settings.smtp else {
+        let told = "mails are kept as files in the data folder; set STOA_SMTP_URL to send them";
+        return Finding::new("mail", Verdict::Ok, told);
+    };
+    let server = format!("{}:{}", smtp.server.host, smtp.server.port);
+    let cure = "check STOA_SMTP_URL and that the server runs";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let checked =
+        Smtp::new(smtp.clone(), Clock::system()).map_err(|error| error.to_string()).and_then(|way| {
+            let runtime = runtime.map_err(|error| error.to_string())?;
+            runtime.block_on(way.check()).map_err(|error| error.to_string())
+        });
+    match checked {
+        Err(error) => Finding::new("mail", Verdict::Fail, format!("{server} takes no mail: {error}; {cure}")),
+        Ok(()) if settings.mail_from.contains("@localhost") => {
+            let told = format!("{server} answers, but nobody takes mail from localhost; set STOA_MAIL_FROM");
+            Finding::new("mail", Verdict::Warn, told)
+        }
+        Ok(()) => Finding::new("mail", Verdict::Ok, format!("{server} answers")),
+    }
+}
+
+/// Asks Stripe whether it takes the key, and nothing else.
+fn payments(settings: &Settings) -> Finding {
+    let Some(stripe) = &settings.stripe else {
+        let told = "the provider `test` takes no real money; set STRIPE_SECRET_KEY to be paid";
+        return Finding::new("payments", Verdict::Ok, told);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let checked = Stripe::new(stripe.clone()).map_err(|error| error.to_string()).and_then(|way| {
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        runtime.block_on(way.check()).map_err(|error| error.to_string())
+    });
+    let base = &stripe.api_base;
+    match checked {
+        Err(error) => {
+            let cure = "check STRIPE_SECRET_KEY and STRIPE_API_BASE";
+            Finding::new("payments", Verdict::Fail, format!("{base} cannot be used: {error}; {cure}"))
+        }
+        Ok(()) if stripe.webhook_secret.is_none() => {
+            let told = format!(
+                "{base} takes the key, but its webhooks are not heard; set STRIPE_WEBHOOK_SECRET, and have Stripe send \
+                 payment_intent.* and charge.refunded to /api/payments/webhooks/stripe"
+            );
+            Finding::new("payments", Verdict::Warn, told)
+        }
+        Ok(()) => Finding::new("payments", Verdict::Ok, format!("{base} takes the key")),
+    }
+}
+
 fn rate_limits(settings: &Settings) -> Finding {
     if settings.rate_limits {
         Finding::new("rate limits", Verdict::Ok, "on")
     } else {
         let told = "OFF: anybody may guess passwords as fast as they can; unset STOA_RATE_LIMITS";
         Finding::new("rate limits", Verdict::Warn, told)
+    }
+}
+
+fn certificate(settings: &Settings) -> Finding {
+    if let Some(acme) = &settings.acme {
+        return acme_certificate(acme, &settings.data_dir, Clock::system().now());
+    }
+    match settings.tls.as_ref().map(tls::check) {
+        None => {
+            Finding::new("certificate", Verdict::Ok, "none: plain HTTP, as behind a proxy that speaks TLS")
+        }
+        Some(Ok(())) => Finding::new("certificate", Verdict::Ok, "HTTPS with the configured certificate"),
+        Some(Err(error)) => Finding::new("certificate", Verdict::Fail, error.to_string()),
+    }
+}
+
+/// Asks no directory: each question there counts.
+fn acme_certificate(settings: &AcmeSettings, data_dir: &Path, now: Timestamp) -> Finding {
+    let (domains, directory) = (settings.domains.join(", "), &settings.directory);
+    match acme::kept_until(settings, data_dir) {
+        Ok(Some(until)) if until < now => {
+            let told = format!(
+                "the certificate for {domains} ran out at {until}; the log of the server says why it has no other"
+            );
+            Finding::new("certificate", Verdict::Fail, told)
+        }
+        Ok(Some(until)) => {
+            let told =
+                format!("HTTPS for {domains}, by {directory}; the kept certificate is good until {until}");
+            Finding::new("certificate", Verdict::Ok, told)
+        }
+        Ok(None) => {
+            let told = format!("HTTPS for {domains}, by {directory}, which is asked when the server starts");
+            Finding::new("certificate", Verdict::Ok, told)
+        }
+        Err(error) => Finding::new("certificate", Verdict::Fail, error.to_string()),
     }
 }
 

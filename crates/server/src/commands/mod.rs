@@ -9,6 +9,7 @@ mod openapi;
 mod seed;
 mod serve;
 mod terminal;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -49,6 +50,12 @@ enum Command {
     },
     /// Check configuration and engines, and say what to mend
     Doctor {
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look whether money, stock, orders and events agree with themselves, and say what does not
+    Verify {
         /// Answer in JSON
         #[arg(long)]
         json: bool,
@@ -108,6 +115,7 @@ impl CommandLine {
             Command::Serve => serve::run(load()?),
             Command::Migrate { check } => migrate::run(&quietly(load()?).settings, check),
             Command::Doctor { json } => doctor::run(load(), json),
+            Command::Verify { json } => verify::run(&quietly(load()?).settings, json),
             Command::Openapi { api_version } => openapi::run(quietly(load()?).settings, &api_version),
             Command::Admin(AdminCommand::Create { email, password }) => {
                 let password = password.or_else(|| environment.get("STOA_ADMIN_PASSWORD").map(str::to_owned));

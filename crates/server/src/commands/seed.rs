@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 
 use stoa_accounts::{Accounts, EmailAddress, HashedPassword};
 use stoa_catalog::{Catalogue, NewCategory, Slug, begin_bulk_load, end_bulk_load};
-use stoa_contracts::catalog::{Catalog, ProductId};
+use stoa_contracts::catalog::{Catalog, ProductId, Ware};
 use stoa_kernel::{Clock, Currency, Flaw, Id, Random, Refusal, Timestamp};
 use stoa_platform::{
     Occasion,
@@ -153,8 +153,8 @@ impl Seeder {
     async fn are_there(&self, ids: [ProductId; 2]) -> Result<[bool; 2], CommandError> {
         let catalogue = self.catalogue.clone();
         let look = move |c: &mut Connection<'_>| {
-            let found = catalogue.sellables(c, &ids)?;
-            Ok(ids.map(|id| found.iter().any(|product| product.id == id)))
+            let found = catalogue.sellables(c, &ids.map(Ware::Product))?;
+            Ok(ids.map(|id| found.iter().any(|product| product.ware == Ware::Product(id))))
         };
         Ok(self.database.read::<_, DatabaseError, _>(look).await?)
     }

@@ -30,10 +30,14 @@ async fn until_told(settings: Settings) -> Result<(), CommandError> {
         );
     }
     let data = settings.data_dir.clone();
+    let scheme = if settings.tls.is_some() || settings.acme.is_some() { "https" } else { "http" };
     let app = App::start(settings, Clock::system(), Random::system()).await?;
     let mut signals = Signals::listen()?;
     let (version, address) = (env!("CARGO_PKG_VERSION"), app.address());
-    terminal::line(format_args!("Stoa {version} serves http://{address}, its data in {}", data.display()))?;
+    terminal::line(format_args!(
+        "Stoa {version} serves {scheme}://{address}, its data in {}",
+        data.display()
+    ))?;
     let name = signals.next().await;
     tracing::info!(signal = name, "stopping; requests that run may end");
     tokio::select! {

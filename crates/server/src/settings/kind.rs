@@ -1,9 +1,9 @@
 //! The kinds of values settings take: how each is checked, and how the documentation words it.
 
 use super::parse::{
-    Flaw, address, amount, basis_points, count, currency, database_url, duration, keys, log_filter,
-    log_format, mailbox, moment, networks, origins, password_policy, port, rate, secret, size, switch, url,
-    version,
+    Flaw, address, amount, basis_points, count, currency, database_url, domains, duration, email, headers,
+    https, jwt_algorithm, keys, log_filter, log_format, mailbox, moment, networks, origins, password_policy,
+    port, prefix, rate, redis_url, secret, share, size, smtp_url, switch, url, version,
 };
 
 /// What kind of value a setting takes.
@@ -11,10 +11,16 @@ use super::parse::{
 pub(super) enum Kind {
     Text,
     Folder,
+    File,
     Address,
     Port,
     Url,
     DatabaseUrl,
+    RedisUrl,
+    Domains,
+    Email,
+    Https,
+    Prefix,
     Switch,
     Duration,
     Rate,
@@ -30,7 +36,11 @@ pub(super) enum Kind {
     Secret,
     Keys,
     Mailbox,
+    SmtpUrl,
     Policy,
+    JwtAlgorithm,
+    Headers,
+    Share,
     LogFilter,
     LogFormat,
 }
@@ -39,11 +49,16 @@ impl Kind {
     /// Whether `text` is a value of this kind.
     pub(super) fn check(self, text: &str) -> Result<(), Flaw> {
         match self {
-            Self::Text | Self::Folder => Ok(()),
+            Self::Text | Self::Folder | Self::File => Ok(()),
             Self::Address => address(text).map(drop),
             Self::Port => port(text).map(drop),
             Self::Url => url(text).map(drop),
             Self::DatabaseUrl => database_url(text).map(drop),
+            Self::Domains => domains(text).map(drop),
+            Self::Email => email(text).map(drop),
+            Self::Https => https(text).map(drop),
+            Self::RedisUrl => redis_url(text).map(drop),
+            Self::Prefix => prefix(text).map(drop),
             Self::Switch => switch(text).map(drop),
             Self::Duration => duration(text).map(drop),
             Self::Rate => rate(text).map(drop),
@@ -59,7 +74,11 @@ impl Kind {
             Self::Secret => secret(text),
             Self::Keys => keys(text).map(drop),
             Self::Mailbox => mailbox(text),
+            Self::SmtpUrl => smtp_url(text).map(drop),
             Self::Policy => password_policy(text).map(drop),
+            Self::JwtAlgorithm => jwt_algorithm(text).map(drop),
+            Self::Headers => headers(text).map(drop),
+            Self::Share => share(text).map(drop),
             Self::LogFilter => log_filter(text).map(drop),
             Self::LogFormat => log_format(text).map(drop),
         }
@@ -70,10 +89,18 @@ impl Kind {
         match self {
             Self::Text => "text",
             Self::Folder => "a folder",
+            Self::File => "a file",
             Self::Address => "an IP address or `localhost`",
             Self::Port => "0 to 65535",
             Self::Url => "an http or https address",
-            Self::DatabaseUrl => "`sqlite:FILE` or `postgres://…`",
+            Self::DatabaseUrl => {
+                "`sqlite:FILE` or `postgres://…`, with `?sslmode=require` or `verify-full` over TLS"
+            }
+            Self::Domains => "names such as `shop.example.com`, separated by commas",
+            Self::Email => "`admin@example.com`",
+            Self::Https => "an https address",
+            Self::RedisUrl => "`redis://user:password@host:6379/0` or `rediss://…` for TLS",
+            Self::Prefix => "letters, digits and `-_.:`",
             Self::Switch => "`on` or `off`",
             Self::Duration => "a time: `500ms`, `30s`, `15m`, `1h`, `7d`",
             Self::Rate => "so many in a time: `100/15m`",
@@ -89,7 +116,11 @@ impl Kind {
             Self::Secret => "at least 32 bytes",
             Self::Keys => "keys of at least 16 characters, separated by commas",
             Self::Mailbox => "`shop@example.com` or `Shop <shop@example.com>`",
+            Self::SmtpUrl => "`smtps://user:password@host:465` or `smtp://host:587`",
             Self::Policy => "`strict` or `basic`",
+            Self::JwtAlgorithm => "`HS256` or `EdDSA`",
+            Self::Headers => "`name=value`, separated by commas, values percent-encoded",
+            Self::Share => "0 to 1: `0.1` is one of ten",
             Self::LogFilter => "`error`, `warn`, `info`, `debug`, `trace`, or a filter by target",
             Self::LogFormat => "`auto`, `pretty`, `compact` or `json`",
         }
@@ -97,7 +128,7 @@ impl Kind {
 
     /// Whether the example file writes the value bare, as numbers are.
     pub(super) const fn is_number(self) -> bool {
-        matches!(self, Self::Port | Self::Count { .. } | Self::Percent | Self::Amount)
+        matches!(self, Self::Port | Self::Count { .. } | Self::Percent | Self::Amount | Self::Share)
     }
 }
 
@@ -113,6 +144,11 @@ mod tests {
             (Kind::Address, "localhost", "1.2.3"),
             (Kind::Port, "0", "65536"),
             (Kind::Url, "https://shop.example.com/", "shop.example.com"),
+            (Kind::Domains, "shop.example.com, www.example.com", "*.example.com"),
+            (Kind::Email, "admin@example.com", "Admin <admin@example.com>"),
+            (Kind::Https, "https://acme.example.com/directory", "http://acme.example.com/directory"),
+            (Kind::RedisUrl, "rediss://:p@cache.example.com/1", "cache:6379"),
+            (Kind::Prefix, "shop-1", "shop 1"),
             (Kind::Switch, "Off", "maybe"),
             (any, "9", "10"),
             (Kind::Amount, "9.90", "-1"),
@@ -123,8 +159,14 @@ mod tests {
             (Kind::Secret, "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcde"),
             (Kind::Keys, "0123456789abcdef,fedcba9876543210", "0123456789abcdef,short"),
             (Kind::Mailbox, "Shop <shop@example.com>", "shop"),
+            (Kind::SmtpUrl, "smtp://u:p@mail.example.com", "smtp://u:p@mail.example.com?tls=maybe"),
             (Kind::Policy, "basic", "none"),
+            (Kind::JwtAlgorithm, "eddsa", "RS256"),
             (Kind::LogFilter, "info,stoa_http=debug", "stoa=loud"),
+            (Kind::Headers, "x-key=a%20b, authorization=Bearer%20x", "x key=a"),
+            (Kind::Headers, "x-key=a", "x-key"),
+            (Kind::Share, "0.25", "1.5"),
+            (Kind::Share, "1", "NaN"),
             (Kind::LogFormat, "json", "xml"),
         ] {
             assert_eq!(kind.check(good), Ok(()), "{good}");

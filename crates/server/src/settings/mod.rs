@@ -20,10 +20,17 @@ use std::{
 
 use stoa_accounts::AccountsSettings;
 use stoa_catalog::CatalogSettings;
+use stoa_chat::ChatSettings;
+use stoa_drivers::{redis::RedisSettings, smtp::SmtpSettings, stripe::StripeSettings};
 use stoa_http::HttpSettings;
 use stoa_kernel::Currency;
+use stoa_notifications::NotificationsSettings;
 use stoa_ordering::OrderingSettings;
 use stoa_platform::{database::DatabaseConfig, jobs::WorkerSettings};
+
+use crate::{acme::AcmeSettings, tls::TlsSettings};
+
+use crate::insight::InsightSettings;
 
 pub use self::{
     page::{configuration_page, example_file},
@@ -44,6 +51,10 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The address people reach it by, without a slash at the end.
     pub public_url: Option<String>,
+    /// The certificate for HTTPS; plain HTTP without one.
+    pub tls: Option<TlsSettings>,
+    /// The ACME directory that certificates come from.
+    pub acme: Option<AcmeSettings>,
     /// What this installation is called.
     pub environment: String,
     /// The one currency of the shop.
@@ -52,6 +63,8 @@ pub struct Settings {
     pub drain_time: Duration,
     /// Which database, and how it is used.
     pub database: DatabaseConfig,
+    /// The Redis by which nodes share; each is by itself without one.
+    pub redis: Option<RedisSettings>,
     /// The HTTP surface.
     pub http: HttpSettings,
     /// Accounts. The signing secret is empty until [`secrets::signing_secret`](crate::secrets::signing_secret) has
@@ -61,16 +74,28 @@ pub struct Settings {
     pub catalog: CatalogSettings,
     /// Carts, orders and payments.
     pub ordering: OrderingSettings,
+    /// How Stripe is asked; orders are paid at the provider `test` without it.
+    pub stripe: Option<StripeSettings>,
+    /// Notifications.
+    pub notifications: NotificationsSettings,
+    /// Chat.
+    pub chat: ChatSettings,
     /// The response cache.
     pub cache: CacheSettings,
     /// Whether requests are limited at all.
     pub rate_limits: bool,
     /// The sender of mails.
     pub mail_from: String,
+    /// The server they are handed to; files in the data folder without one.
+    pub smtp: Option<SmtpSettings>,
+    /// How long it is kept what became of a mail.
+    pub mails_retention: Duration,
     /// How long events are kept.
     pub events_retention: Duration,
     /// How many jobs run at once.
     pub workers: WorkerSettings,
+    /// Who may see its figures, and where its traces go.
+    pub insight: InsightSettings,
     /// What is logged, and how.
     pub log: LogSettings,
 }
@@ -82,6 +107,8 @@ pub struct CacheSettings {
     pub on: bool,
     /// About how many bytes it may hold.
     pub max_bytes: u64,
+    /// Whether it is filled with what is asked for first when the server starts.
+    pub warm: bool,
 }
 
 /// What is logged, and how.

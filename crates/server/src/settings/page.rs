@@ -9,7 +9,9 @@ use super::{
 
 const SECTIONS: &[(&str, &str)] = &[
     ("", "Server"),
+    ("acme", "Certificates by ACME"),
     ("database", "Database"),
+    ("redis", "Redis"),
     ("http", "HTTP"),
     ("accounts", "Accounts"),
     ("catalog", "Catalogue"),
@@ -17,8 +19,11 @@ const SECTIONS: &[(&str, &str)] = &[
     ("cache", "Cache"),
     ("rate_limit", "Rate limits"),
     ("mail", "Mail"),
+    ("notifications", "Notifications"),
+    ("chat", "Chat"),
     ("events", "Events"),
     ("queues", "Jobs"),
+    ("insight", "Insight"),
     ("log", "Log"),
 ];
 

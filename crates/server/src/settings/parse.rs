@@ -2,11 +2,13 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use axum::http::{HeaderValue, Uri};
+use axum::http::{HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
-use stoa_accounts::PasswordPolicy;
+use stoa_accounts::{JwtAlgorithm, PasswordPolicy};
+use stoa_drivers::{redis::RedisAddress, smtp::SmtpServer};
 use stoa_http::ApiVersion;
 use stoa_kernel::{Currency, Decimal, Timestamp};
+use stoa_platform::database::PostgresConfig;
 use tracing_subscriber::EnvFilter;
 
 use super::LogFormat;
@@ -40,6 +42,42 @@ pub(super) fn url(text: &str) -> Result<String, Flaw> {
     if is_web && uri.query().is_none() { Ok(text.trim_end_matches('/').to_owned()) } else { Err(flaw()) }
 }
 
+pub(super) fn https(text: &str) -> Result<String, Flaw> {
+    Some(url(text)?)
+        .filter(|url| url.starts_with("https:"))
+        .ok_or_else(|| "is not https; give such an address".into())
+}
+
+/// Names that a certificate can bear, proved one by one: so no wildcards.
+pub(super) fn domains(text: &str) -> Result<Vec<String>, Flaw> {
+    const MOST: usize = 100;
+    let label = |label: &str| {
+        let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let domain = |item: &str| {
+        let is_name = item.len() <= 253 && item.split('.').all(label) && item.parse::<IpAddr>().is_err();
+        let flaw = || {
+            format!(
+                "has {item:?}, which is no name of a host; give such as shop.example.com (no wildcards, xn-- for other scripts)"
+            )
+        };
+        is_name.then(|| item.to_ascii_lowercase()).ok_or_else(flaw)
+    };
+    let domains: Vec<String> = items(text).map(domain).collect::<Result<_, _>>()?;
+    if domains.len() > MOST {
+        return Err(format!("has more names than a certificate bears; give at most {MOST}"));
+    }
+    Ok(domains)
+}
+
+pub(super) fn email(text: &str) -> Result<String, Flaw> {
+    mailbox(text)?;
+    let bare = !text.contains(['<', '>', ' ', ',']) && text.is_ascii();
+    bare.then(|| text.to_owned())
+        .ok_or_else(|| "is not a bare address; give such as admin@example.com".into())
+}
+
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum DatabaseUrl {
@@ -50,7 +88,10 @@ pub(super) enum DatabaseUrl {
 pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, Flaw> {
     let scheme = text.split(':').next().unwrap_or_default().to_ascii_lowercase();
     match scheme.as_str() {
-        "postgres" | "postgresql" => Ok(DatabaseUrl::Postgres(text.to_owned())),
+        "postgres" | "postgresql" => {
+            PostgresConfig::check_address(text).map_err(|flaw| flaw.to_string())?;
+            Ok(DatabaseUrl::Postgres(text.to_owned()))
+        }
         "sqlite" => {
             let path = text.split_once(':').map_or("", |(_, path)| path);
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -68,6 +109,19 @@ pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, Flaw> {
                 .into())
         }
     }
+}
+
+pub(super) fn redis_url(text: &str) -> Result<RedisAddress, Flaw> {
+    RedisAddress::parse(text).map_err(|flaw| flaw.to_string())
+}
+
+/// What keys in a store shared with others begin with.
+pub(super) fn prefix(text: &str) -> Result<String, Flaw> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err("is not a prefix; give up to 64 letters, digits and -_.: such as shop-1".into())
 }
 
 pub(super) fn switch(text: &str) -> Result<bool, Flaw> {
@@ -222,6 +276,25 @@ pub(super) fn keys(text: &str) -> Result<Vec<String>, Flaw> {
     Err(format!("has a key that can be guessed; give keys of at least {LEAST} random characters"))
 }
 
+/// `name=value,name=value` as OpenTelemetry has it, the values percent-encoded.
+pub(super) fn headers(text: &str) -> Result<Vec<(String, String)>, Flaw> {
+    let header = |item: &str| {
+        let (name, value) = item.split_once('=')?;
+        let name = HeaderName::try_from(name.trim()).ok()?;
+        let value = percent_encoding::percent_decode_str(value.trim()).decode_utf8().ok()?;
+        HeaderValue::from_str(&value).ok()?;
+        Some((name.to_string(), value.into_owned()))
+    };
+    let headers: Option<Vec<_>> = items(text).map(header).collect();
+    headers.ok_or_else(|| "holds something that is no header; give such as x-api-key=KEY".into())
+}
+
+/// A part of a whole.
+pub(super) fn share(text: &str) -> Result<f64, Flaw> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "is not a share; give a number from 0 to 1".into())
+}
+
 pub(super) fn mailbox(text: &str) -> Result<(), Flaw> {
     let address = text.rsplit_once('<').map_or(text, |(_, rest)| rest.trim_end_matches('>')).trim();
     match address.split_once('@') {
@@ -234,11 +307,23 @@ pub(super) fn mailbox(text: &str) -> Result<(), Flaw> {
     }
 }
 
+pub(super) fn smtp_url(text: &str) -> Result<SmtpServer, Flaw> {
+    SmtpServer::parse(text).map_err(|flaw| flaw.to_string())
+}
+
 pub(super) fn password_policy(text: &str) -> Result<PasswordPolicy, Flaw> {
     match text.to_ascii_lowercase().as_str() {
         "strict" => Ok(PasswordPolicy::Strict),
         "basic" => Ok(PasswordPolicy::Basic),
         _ => Err("is not a password policy; give strict or basic".into()),
+    }
+}
+
+pub(super) fn jwt_algorithm(text: &str) -> Result<JwtAlgorithm, Flaw> {
+    match text.to_ascii_uppercase().as_str() {
+        "HS256" => Ok(JwtAlgorithm::Hs256),
+        "EDDSA" => Ok(JwtAlgorithm::EdDsa),
+        _ => Err("is not an algorithm that tokens are signed by; give HS256 or EdDSA".into()),
     }
 }
 

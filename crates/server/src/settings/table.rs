@@ -69,6 +69,15 @@ pub(super) const SETTINGS: &[Setting] = &[
         Kind::Url,
         "The address people reach Stoa by: for absolute links and the issuer of tokens. With https, HSTS is sent.",
     ),
+    setting(
+        "STOA_TLS_CERTIFICATE",
+        "tls_certificate",
+        "",
+        Kind::File,
+        "The certificate for HTTPS and those above it, in PEM; with it Stoa speaks TLS itself. Looked at every minute, so a \
+         renewal needs no restart.",
+    ),
+    setting("STOA_TLS_KEY", "tls_key", "", Kind::File, "The certificate's private key, in PEM."),
     setting("STOA_ENVIRONMENT", "environment", "development", Kind::Text, "What /health calls this installation.")
         .or(&["NODE_ENV"]),
     setting("STOA_CURRENCY", "currency", "USD", Kind::Currency, "The one currency of the shop."),
@@ -78,6 +87,43 @@ pub(super) const SETTINGS: &[Setting] = &[
         "30s",
         Kind::Duration,
         "How long open requests may take to end when the server is stopped.",
+    ),
+    // Certificates by ACME
+    setting(
+        "STOA_ACME_DOMAINS",
+        "acme.domains",
+        "",
+        Kind::Domains,
+        "The names for which an ACME directory is asked for a certificate; with them Stoa speaks TLS itself. Each must \
+         lead to this node, and port 443 from outside to its port.",
+    ),
+    setting(
+        "STOA_ACME_ACCEPT_TERMS",
+        "acme.accept_terms",
+        "off",
+        Kind::Switch,
+        "Whether the terms of that directory are accepted; no certificate is asked for without.",
+    ),
+    setting(
+        "STOA_ACME_EMAIL",
+        "acme.email",
+        "",
+        Kind::Email,
+        "Whom the directory may write to.",
+    ),
+    setting(
+        "STOA_ACME_DIRECTORY",
+        "acme.directory",
+        "https://acme-v02.api.letsencrypt.org/directory",
+        Kind::Https,
+        "The directory; that of Let's Encrypt for trying things out is https://acme-staging-v02.api.letsencrypt.org/directory.",
+    ),
+    setting(
+        "STOA_ACME_CA_FILE",
+        "acme.ca_file",
+        "",
+        Kind::File,
+        "The root that vouches for a private directory, in PEM.",
     ),
     // Database
     setting(
@@ -119,6 +165,38 @@ pub(super) const SETTINGS: &[Setting] = &[
         "",
         count(64, 4_294_967_294),
         "The most pages of 4 KiB that the SQLite file may grow to; without it the disk is the limit.",
+    ),
+    // Redis
+    setting(
+        "REDIS_URL",
+        "redis.url",
+        "",
+        Kind::RedisUrl,
+        "A Redis server by which nodes share rate limits and cached answers; without it each has its own.",
+    )
+    .secret(),
+    setting(
+        "REDIS_HOST",
+        "redis.host",
+        "",
+        Kind::Text,
+        "The Redis server, as an alternative to REDIS_URL.",
+    ),
+    setting("REDIS_PORT", "redis.port", "6379", Kind::Port, "Its port."),
+    setting("REDIS_PASSWORD", "redis.password", "", Kind::Text, "The password of its default user.").secret(),
+    setting(
+        "STOA_REDIS_PREFIX",
+        "redis.prefix",
+        "stoa",
+        Kind::Prefix,
+        "What every key in Redis begins with: the same for the nodes of one shop, another for each shop on one server.",
+    ),
+    setting(
+        "STOA_REDIS_TIMEOUT",
+        "redis.timeout",
+        "50ms",
+        Kind::Duration,
+        "How long an answer of Redis is waited for before the node does without; at most 5s.",
     ),
     // HTTP
     setting(
@@ -170,11 +248,26 @@ pub(super) const SETTINGS: &[Setting] = &[
         "accounts.jwt_secret",
         "",
         Kind::Secret,
-        "The secret that signs access tokens. Without it one is made at first start and kept in the data folder; nodes \
+        "The secret that signs access tokens, or seals the keys that do. Without it one is made at first start and kept in the data folder; nodes \
          behind one load balancer need the same.",
     )
     .or(&["JWT_SECRET"])
     .secret(),
+    setting(
+        "STOA_JWT_ALGORITHM",
+        "accounts.jwt_algorithm",
+        "HS256",
+        Kind::JwtAlgorithm,
+        "What signs access tokens: `HS256` the secret, `EdDSA` keys that change by the clock, whose public parts are at \
+         /.well-known/jwks.json. After a change, tokens of the other stay good until they run out.",
+    ),
+    setting(
+        "STOA_JWT_KEY_ROTATION",
+        "accounts.jwt_key_rotation",
+        "30d",
+        Kind::Duration,
+        "How long an EdDSA key signs before the next does; at least 1h.",
+    ),
     setting("STOA_ACCESS_TOKEN_TTL", "accounts.access_token_ttl", "15m", Kind::Duration, "The life of an access token.")
         .or(&["JWT_EXPIRES_IN"]),
     setting(
@@ -209,7 +302,22 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .or(&["API_KEYS"])
     .secret(),
+    setting(
+        "STOA_SYNC_URL",
+        "accounts.sync_url",
+        "",
+        Kind::Url,
+        "Where an outer system takes new and changed users, POSTed in batches every five minutes. Without it nothing is sent.",
+    )
+    .secret(),
     // Catalogue
+    setting(
+        "STOA_IMPORT_LIMIT",
+        "catalog.import_limit",
+        "4GiB",
+        Kind::Size,
+        "The largest import of products.",
+    ),
     setting(
         "STOA_LOW_STOCK",
         "catalog.low_stock",
@@ -242,9 +350,55 @@ pub(super) const SETTINGS: &[Setting] = &[
         Kind::Duration,
         "How long a step with the payment provider is left alone before the sweep settles it; at least 30s.",
     ),
+    setting("STOA_SHOP_NAME", "ordering.shop_name", "Stoa", Kind::Text, "Who sells, as invoices say it."),
+    setting(
+        "STOA_SHOP_ADDRESS",
+        "ordering.shop_address",
+        "",
+        Kind::Text,
+        "Where the shop is and how it is reached, for invoices; its lines are kept apart by semicolons.",
+    ),
+    setting(
+        "STOA_SHOP_TAX_ID",
+        "ordering.shop_tax_id",
+        "",
+        Kind::Text,
+        "What the tax office knows the shop by, for invoices.",
+    ),
+    setting(
+        "STRIPE_SECRET_KEY",
+        "ordering.stripe_secret_key",
+        "",
+        Kind::Text,
+        "The secret key of a Stripe account: orders are paid there. Without it the provider `test` takes no real money.",
+    )
+    .secret(),
+    setting(
+        "STRIPE_WEBHOOK_SECRET",
+        "ordering.stripe_webhook_secret",
+        "",
+        Kind::Text,
+        "What Stripe signs its webhooks with, which go to `/api/payments/webhooks/stripe`; without it none is heard and \
+         the sweep alone finds out what was paid outside of a request.",
+    )
+    .secret(),
+    setting(
+        "STRIPE_API_BASE",
+        "ordering.stripe_api_base",
+        "https://api.stripe.com",
+        Kind::Url,
+        "Where Stripe is: another address for a stand-in of it.",
+    ),
     // Cache
     setting("STOA_CACHE", "cache.enabled", "on", Kind::Switch, "Whether answers are cached."),
     setting("STOA_CACHE_MAX_SIZE", "cache.max_size", "64MiB", Kind::Size, "What the cache may hold."),
+    setting(
+        "STOA_CACHE_WARM",
+        "cache.warm",
+        "on",
+        Kind::Switch,
+        "Whether the categories and the first page of products are put into the cache when the server starts.",
+    ),
     setting(
         "STOA_CACHE_TTL_PRODUCTS",
         "cache.ttl_products",
@@ -261,6 +415,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         "The same for categories.",
     )
     .or(&["CACHE_TTL_CATEGORIES"]),
+    setting(
+        "STOA_CACHE_TTL_PACKAGES",
+        "cache.ttl_packages",
+        "600s",
+        Kind::Duration,
+        "The same for packages.",
+    )
+    .or(&["CACHE_TTL_PACKAGES"]),
+    setting("STOA_CACHE_TTL_OFFERS", "cache.ttl_offers", "300s", Kind::Duration, "The same for offers.")
+        .or(&["CACHE_TTL_OFFERS"]),
     // Rate limits
     setting(
         "STOA_RATE_LIMITS",
@@ -289,19 +453,87 @@ pub(super) const SETTINGS: &[Setting] = &[
         "rate_limit.auth",
         "5/15m",
         Kind::Rate,
-        "Registering and signing in, per client and per account.",
+        "Registering, signing in and resetting passwords, per client; the first two per account as well.",
+    ),
+    setting(
+        "STOA_RATE_LIMIT_FORGOT_PASSWORD",
+        "rate_limit.forgot_password",
+        "5/1h",
+        Kind::Rate,
+        "Asking for a link to set a new password, per address; and for one that proves an address, per user.",
     ),
     setting("STOA_RATE_LIMIT_ADMIN", "rate_limit.admin", "50/5m", Kind::Rate, "Requests under /api/admin."),
     setting("STOA_RATE_LIMIT_ORDER", "rate_limit.order", "10/1h", Kind::Rate, "Placing orders."),
+    setting("STOA_RATE_LIMIT_PAYMENT", "rate_limit.payment", "30/1h", Kind::Rate, "Attempts to pay an order."),
+    setting(
+        "STOA_RATE_LIMIT_WEBHOOK",
+        "rate_limit.webhook",
+        "600/1m",
+        Kind::Rate,
+        "What payment providers tell, per address it comes from; it does not count as general.",
+    ),
     // Mail
     setting(
         "STOA_MAIL_FROM",
         "mail.from",
         "Stoa <stoa@localhost>",
         Kind::Mailbox,
-        "The sender of mails. They are kept as files in the data folder.",
+        "The sender of mails.",
     )
     .or(&["MAIL_FROM"]),
+    setting(
+        "STOA_SMTP_URL",
+        "mail.smtp_url",
+        "",
+        Kind::SmtpUrl,
+        "The server that mails are handed to; without it they are kept as files in the data folder. With `smtp://` and a \
+         password STARTTLS is required, unless `?tls=opportunistic` or `?tls=none` says otherwise.",
+    )
+    .secret(),
+    setting(
+        "STOA_SMTP_TIMEOUT",
+        "mail.smtp_timeout",
+        "30s",
+        Kind::Duration,
+        "How long each step with that server may take; accepting a mail four times that.",
+    ),
+    setting(
+        "STOA_MAILS_RETENTION",
+        "mail.retention",
+        "30d",
+        Kind::Duration,
+        "How long it is kept what became of a mail, and the file of one that is kept as such.",
+    ),
+    // Notifications
+    setting(
+        "STOA_NOTIFICATIONS_RETENTION",
+        "notifications.retention",
+        "90d",
+        Kind::Duration,
+        "How long notifications and announcements are kept.",
+    ),
+    // Chat
+    setting(
+        "STOA_ROOMS_ON_JOIN",
+        "chat.rooms_on_join",
+        "on",
+        Kind::Switch,
+        "Whether joining a room that is not there opens it, for those who join by socket.",
+    ),
+    setting(
+        "STOA_ROOMS_PER_USER",
+        "chat.rooms_per_user",
+        "500",
+        count(2, 10_000),
+        "How many rooms somebody may be in; the one for everybody counts too.",
+    ),
+    setting(
+        "STOA_ROOM_MEMBERS",
+        "chat.room_members",
+        "10000",
+        count(2, 1_000_000),
+        "How many members a room may have; the one for everybody has no bound.",
+    ),
     // Events and jobs
     setting(
         "STOA_EVENTS_RETENTION",
@@ -318,11 +550,59 @@ pub(super) const SETTINGS: &[Setting] = &[
         "How many jobs of the queue `emails` run at once.",
     ),
     setting(
+        "STOA_QUEUE_SYNC",
+        "queues.sync",
+        "1",
+        count(1, 100),
+        "How many jobs of the queue `sync` run at once.",
+    ),
+    setting(
         "STOA_QUEUE_OTHERS",
         "queues.others",
         "4",
         count(1, 100),
         "How many jobs of each other queue run at once.",
+    ),
+    // Insight
+    setting(
+        "STOA_METRICS_TOKEN",
+        "insight.metrics_token",
+        "",
+        Kind::Keys,
+        "Tokens that open /metrics and /api/admin/performance, given as `Authorization: Bearer`. Without one they are open \
+         on this machine and to whoever has the permission `metrics:read`.",
+    )
+    .secret(),
+    setting(
+        "STOA_SLOW_REQUEST_MS",
+        "insight.slow_request_ms",
+        "1000",
+        count(1, 3_600_000),
+        "From how many milliseconds on a request is slow: told in the log and listed.",
+    )
+    .or(&["SLOW_REQUEST_THRESHOLD"]),
+    setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "insight.otlp_endpoint",
+        "",
+        Kind::Url,
+        "A collector of OpenTelemetry traces by OTLP over HTTP, such as `http://127.0.0.1:4318`; without it nothing is traced.",
+    ),
+    setting(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "insight.otlp_headers",
+        "",
+        Kind::Headers,
+        "Headers that the collector wants.",
+    )
+    .secret(),
+    setting("OTEL_SERVICE_NAME", "insight.service_name", "stoa", Kind::Text, "What traces call this node."),
+    setting(
+        "OTEL_TRACES_SAMPLER_ARG",
+        "insight.traces_share",
+        "1",
+        Kind::Share,
+        "How many of the requests and jobs are traced, unless a request's `traceparent` has decided.",
     ),
     // Log
     setting("STOA_LOG", "log.filter", "info", Kind::LogFilter, "What is logged, to standard error.")

@@ -95,6 +95,14 @@ fn values_of_the_file_may_be_numbers_switches_and_lists() {
 }
 
 #[test]
+fn the_shops_address_is_read_line_by_line() {
+    let shop = |address| Settings::of(&[("STOA_SHOP_ADDRESS", address)]).unwrap().ordering.shop;
+    let unset = shop("");
+    assert_eq!((unset.name.as_str(), unset.address.len(), unset.tax_id), ("Stoa", 0, None));
+    assert_eq!(shop("1 Market Square; London\n\nUK;").address, ["1 Market Square", "London", "UK"]);
+}
+
+#[test]
 fn names_of_other_stacks_are_read_where_ours_are_not_set() {
     let settings = Settings::of(&[
         ("PORT", "3000"),
@@ -140,6 +148,8 @@ fn a_database_may_come_as_address_or_in_parts() {
     assert_eq!(postgres_url(&parts), "postgres://bob:p%40ss%2Fword@db:5432/shop");
     let both: Vec<_> = parts.into_iter().chain([("DATABASE_URL", "postgres://h/d")]).collect();
     assert_eq!(postgres_url(&both), "postgres://h/d");
+    let weak = faults(&[("DATABASE_URL", "postgres://u:hush@h/d?sslmode=prefer")]).join("");
+    assert!(weak.starts_with("DATABASE_URL has sslmode=prefer") && !weak.contains("hush"), "{weak}");
     assert!(faults(&[("DATABASE_HOST", "db")])[0].contains("DATABASE_NAME"));
     assert!(faults(&[("DATABASE_USER", "bob")])[0].contains("DATABASE_HOST"));
 }
@@ -153,9 +163,57 @@ fn parts_in_the_environment_go_before_an_address_in_the_file() {
 }
 
 #[test]
+fn redis_may_come_as_address_or_in_parts() {
+    let shown = |variables: &[(&str, &str)]| {
+        Settings::of(variables).unwrap().redis.map(|redis| redis.address.to_string())
+    };
+    assert_eq!(shown(&[]), None);
+    assert_eq!(
+        shown(&[("REDIS_URL", "rediss://u:p@cache.example.com/1")]).unwrap(),
+        "cache.example.com:6379"
+    );
+    let parts = [("REDIS_HOST", "cache"), ("REDIS_PORT", "7000"), ("REDIS_PASSWORD", "p@ss/word")];
+    assert_eq!(shown(&parts).unwrap(), "cache:7000");
+    let both: Vec<_> = parts.into_iter().chain([("REDIS_URL", "redis://h")]).collect();
+    assert_eq!(shown(&both).unwrap(), "h:6379");
+    assert!(faults(&[("REDIS_PASSWORD", "p")])[0].contains("REDIS_HOST"));
+    let told = faults(&[("REDIS_URL", "redis://:hunter2@cache/first")]).join("");
+    assert!(told.starts_with("REDIS_URL has") && !told.contains("hunter2"), "{told}");
+    let redis = |name, value| faults(&[("REDIS_URL", "redis://h"), (name, value)]).join("");
+    assert!(redis("STOA_REDIS_PREFIX", "a b").contains("is not a prefix"));
+    assert!(redis("STOA_REDIS_TIMEOUT", "1m").contains("at most 5s"));
+}
+
+#[test]
+fn certificates_by_acme_want_the_terms_accepted_and_no_certificate_beside_them() {
+    let (domains, terms) =
+        (("STOA_ACME_DOMAINS", "Shop.example.com,www.example.com"), ("STOA_ACME_ACCEPT_TERMS", "true"));
+    assert_eq!(Settings::of(&[]).unwrap().acme, None);
+    let settings = Settings::of(&[domains, terms, ("STOA_ACME_EMAIL", "admin@example.com")]).unwrap();
+    assert!(settings.http.https);
+    let acme = settings.acme.unwrap();
+    assert_eq!(acme.domains, ["shop.example.com", "www.example.com"]);
+    assert_eq!(acme.email.as_deref(), Some("admin@example.com"));
+    assert_eq!(acme.directory, "https://acme-v02.api.letsencrypt.org/directory");
+
+    assert!(faults(&[domains])[0].contains("STOA_ACME_ACCEPT_TERMS=true"));
+    let both = [domains, terms, ("STOA_TLS_CERTIFICATE", "c.pem"), ("STOA_TLS_KEY", "k.pem")];
+    assert!(faults(&both)[0].contains("two certificates"));
+    assert!(faults(&[terms])[0].contains("STOA_ACME_DOMAINS"));
+    assert!(faults(&[("STOA_ACME_EMAIL", "a@b.c")])[0].contains("STOA_ACME_DOMAINS"));
+    let told = |domains| faults(&[("STOA_ACME_DOMAINS", domains), terms]).join("");
+    for bad in ["*.example.com", "10.0.0.1", "shop_.example.com", "-a.example.com", "a..b", "käse.example"] {
+        assert!(told(bad).contains("is no name of a host"), "{bad}");
+    }
+    let plain = faults(&[domains, terms, ("STOA_ACME_DIRECTORY", "http://h/dir")]);
+    assert!(plain[0].contains("is not https"), "{plain:?}");
+}
+
+#[test]
 fn an_empty_variable_is_not_set() {
     let settings =
-        Settings::of(&[("STOA_PORT", ""), ("PORT", " "), ("REDIS_URL", ""), ("MONGODB_URI", "")]).unwrap();
+        Settings::of(&[("STOA_PORT", ""), ("PORT", " "), ("STOA_BROKER_URL", ""), ("MONGODB_URI", "")])
+            .unwrap();
     assert_eq!(settings.port, 5000);
 }
 
@@ -179,12 +237,27 @@ fn names_of_kubernetes_and_of_tests_are_ignored() {
 
 #[test]
 fn what_has_no_engine_yet_is_refused_by_name() {
-    for name in
-        ["REDIS_URL", "STOA_BROKER_URL", "STOA_SMTP_URL", "STRIPE_SECRET_KEY", "STOA_OIDC_GOOGLE_ISSUER"]
-    {
+    for name in ["STOA_STORAGE_URL", "STOA_BROKER_URL", "STOA_OIDC_GOOGLE_ISSUER"] {
         let told = faults(&[(name, "x")]);
         assert!(told[0].starts_with(name) && told[0].contains("does not have yet"), "{told:?}");
     }
+}
+
+#[test]
+fn stripe_is_the_provider_when_its_key_is_set() {
+    assert!(Settings::of(&[]).unwrap().stripe.is_none());
+    let key = ("STRIPE_SECRET_KEY", "sk_test_a");
+    let stripe = Settings::of(&[key]).unwrap().stripe.unwrap();
+    assert_eq!((stripe.api_base.as_str(), stripe.webhook_secret), ("https://api.stripe.com", None));
+    let moved =
+        Settings::of(&[key, ("STRIPE_API_BASE", "http://localhost:1"), ("STRIPE_WEBHOOK_SECRET", "whsec_a")]);
+    let stripe = moved.unwrap().stripe.unwrap();
+    assert_eq!(
+        (stripe.api_base.as_str(), stripe.webhook_secret.as_deref()),
+        ("http://localhost:1", Some("whsec_a"))
+    );
+    assert!(!format!("{stripe:?}").contains("whsec_a"));
+    assert!(faults(&[("STRIPE_WEBHOOK_SECRET", "whsec_a")])[0].contains("STRIPE_SECRET_KEY"));
 }
 
 #[test]
@@ -220,7 +293,7 @@ fn all_faults_are_told_at_once_each_with_its_name_and_cure() {
         ("PORT", "http"),
         ("STOA_RATE_LIMIT_AUTH", "often"),
         ("STOA_CURENCY", "EUR"),
-        ("REDIS_URL", "redis://h"),
+        ("STOA_BROKER_URL", "redis://h"),
         ("CORS_ORIGIN", "*"),
     ]);
     assert_eq!(told.len(), 5, "{told:?}");
@@ -234,6 +307,8 @@ fn settings_that_contradict_each_other_are_told_at_once_too() {
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[1].contains("JPY"), "{told:?}");
     assert!(faults(&[("STOA_SETTLE_AFTER", "5s")])[0].contains("at least 30s"));
+    assert!(faults(&[("STOA_JWT_KEY_ROTATION", "59m")])[0].contains("at least 1h"));
+    assert!(faults(&[("STOA_JWT_ALGORITHM", "none")])[0].contains("give HS256 or EdDSA"));
 }
 
 #[test]
@@ -249,6 +324,8 @@ fn secrets_are_masked_in_the_report_and_in_debug() {
         ("STOA_API_KEYS", "till-key-0123456789"),
         ("DATABASE_URL", "postgres://bob:hunter2@h/d"),
         ("DATABASE_PASSWORD", "hunter2"),
+        ("REDIS_URL", "redis://:hunter2@cache"),
+        ("REDIS_PASSWORD", "hunter2"),
     ]);
     let loaded = load(&environment, None).unwrap();
     let shown = format!("{environment:?} {:?} {loaded:?}", loaded.report);

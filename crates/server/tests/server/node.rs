@@ -102,6 +102,13 @@ impl Home {
         output
     }
 
+    /// Runs a command of the binary to its end; whether it succeeded, and what it printed.
+    pub(crate) fn tries(&self, arguments: &[&str]) -> (bool, String) {
+        let output = self.command(arguments).output().unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(printed).unwrap())
+    }
+
     /// Makes the administrator. Only before the node is started: signing in needs it, this does not.
     pub(crate) fn make_admin(&self) {
         self.run(&["admin", "create", "--email", ADMIN, "--password", PASSWORD]);
@@ -167,6 +174,11 @@ impl Node {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "it had ended by itself");
+    }
+
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for it to end by itself.

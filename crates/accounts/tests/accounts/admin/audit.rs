@@ -43,7 +43,16 @@ each_engine! {
         let second = admin.get(&format!("/api/admin/audit?{registered}&limit=1&cursor={cursor}")).await.expect(200);
         assert_ne!(first.entries()[0]["id"], second.entries()[0]["id"]);
         assert_eq!(second.body["nextCursor"], json!(null));
-        admin.get("/api/admin/audit?from=yesterday").await.refused(400, "INVALID_QUERY");
+        for odd in ["from=yesterday", "to=", "sortBy=actor", "limit=0", "cursor=nonsense"] {
+            admin.get(&format!("/api/admin/audit?{odd}")).await.refused(400, "INVALID_QUERY");
+        }
+        let upwards = admin.get(&format!("/api/admin/audit?{registered}&limit=1&sortOrder=asc")).await.expect(200);
+        assert_eq!(upwards.entries()[0]["id"], second.entries()[0]["id"]);
+        let cursor = upwards.body["nextCursor"].as_str().unwrap();
+        let path = format!("/api/admin/audit?{registered}&limit=1&sortOrder=asc&cursor={cursor}");
+        assert_eq!(admin.get(&path).await.expect(200).entries()[0]["id"], first.entries()[0]["id"]);
+        admin.get(&format!("/api/admin/audit?cursor={cursor}")).await.refused(400, "INVALID_QUERY");
+        admin.get("/api/admin/roles?sortOrder=desc").await.refused(400, "INVALID_QUERY");
     }
 
     async fn holds_what_administrators_do(app: TestApp) {

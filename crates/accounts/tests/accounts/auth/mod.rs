@@ -1,7 +1,10 @@
 mod change_password;
+mod forgot_password;
 mod login;
 mod logout;
 mod me;
 mod refresh;
 mod register;
+mod reset_password;
+mod sessions;
 mod verify_email;

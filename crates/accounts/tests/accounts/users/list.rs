@@ -50,4 +50,22 @@ each_engine! {
         admin.get("/api/users/01890a5d-ac96-774b-bcce-b302099a8057").await.refused(404, "USER_NOT_FOUND");
         admin.get("/api/users/nonsense").await.refused(400, "INVALID_ID");
     }
+
+    async fn may_be_asked_for_the_other_way_round(app: TestApp) {
+        let admin = app.admin().await;
+        for name in ["ann", "bob"] {
+            app.clock.advance(Duration::from_secs(1));
+            app.shopper(name).await;
+        }
+        let mut seen = Vec::new();
+        let mut path = "/api/users?limit=2&sortBy=createdAt&sortOrder=asc".to_owned();
+        loop {
+            let page = admin.get(&path).await.expect(200);
+            seen.extend(page.entries().iter().map(|user| user["username"].as_str().unwrap().to_owned()));
+            let Some(cursor) = page.body["nextCursor"].as_str() else { break };
+            admin.get(&format!("/api/users?cursor={cursor}")).await.refused(400, "INVALID_QUERY");
+            path = format!("/api/users?limit=2&sortBy=createdAt&sortOrder=asc&cursor={cursor}");
+        }
+        assert_eq!(seen, ["admin", "ann", "bob"]);
+    }
 }

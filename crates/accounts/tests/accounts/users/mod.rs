@@ -1,3 +1,6 @@
 mod list;
+mod manage;
+mod online;
 mod profile;
 mod role;
+mod search;

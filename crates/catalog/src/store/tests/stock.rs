@@ -1,5 +1,7 @@
 //! Stock: never below nothing, never lost, and told of once.
 
+use stoa_contracts::catalog::{Offering, Part};
+
 use super::*;
 
 each_engine! { TABLES;
@@ -36,17 +38,17 @@ async fn an_order_takes_all_of_its_pieces_or_none(db: TestDatabase) {
     let chair = shop.makes(offered("Chair", 100, 1, "home")).await.id;
     let draft = shop.makes(offered("Draft", 100, 9, "home").with_status(ProductStatus::Draft)).await.id;
     let take = |wanted: Vec<(ProductId, i64)>| {
-        let pieces: Vec<_> = wanted.into_iter().map(|(product, pieces)| Quantity { product, pieces }).collect();
-        shop.does(move |shop, tx, occasion| shop.take_stock(tx, occasion, &pieces))
+        shop.buys(wanted.into_iter().map(|(product, pieces)| (Ware::Product(product), pieces)).collect())
     };
     let short = take(vec![(lamp, 2), (chair, 2)]).await.unwrap_err();
-    assert!(matches!(short, StockError::Insufficient { product, available: 1, requested: 2 } if product == chair));
-    assert!(matches!(take(vec![(draft, 1)]).await.unwrap_err(), StockError::NotOffered(id) if id == draft));
+    assert!(matches!(short, StockError::Insufficient { ware, available: 1, requested: 2 } if ware == Ware::Product(chair)));
+    assert!(matches!(take(vec![(draft, 1)]).await.unwrap_err(), StockError::NotOffered(ware) if ware == Ware::Product(draft)));
     assert_eq!(shop.finds(lamp).await.unwrap().stock, 5);
     take(vec![(lamp, 2), (chair, 1), (lamp, 1)]).await.unwrap();
     assert_eq!(shop.finds(lamp).await.unwrap().stock, 2);
     let gone: ProductId = shop.occasion().id();
-    let back = [Quantity { product: lamp, pieces: 3 }, Quantity { product: gone, pieces: 1 }];
+    let part = |product, pieces| Part { product, variant: None, pieces };
+    let back = [part(lamp, 3), part(gone, 1)];
     shop.does(move |shop, tx, occasion| shop.return_stock(tx, occasion, &back)).await.unwrap();
     assert_eq!(shop.finds(lamp).await.unwrap().stock, 5);
     shop.books_agree().await;
@@ -57,12 +59,15 @@ async fn sellables_are_found_in_one_query(db: TestDatabase) {
     let lamp = shop.makes(offered("Lamp", 1_250, 5, "home")).await.id;
     let draft = shop.makes(offered("Draft", 1, 0, "home").with_status(ProductStatus::Inactive)).await.id;
     let (catalogue, unknown) = (shop.catalogue.clone(), shop.occasion().id());
-    let read = move |connection: &mut Connection<'_>| catalogue.sellables(connection, &[lamp, unknown, draft]);
+    let read = move |connection: &mut Connection<'_>| {
+        catalogue.sellables(connection, &[lamp, unknown, draft].map(Ware::Product))
+    };
     let mut found = shop.database.read::<_, DatabaseError, _>(read).await.unwrap();
-    found.sort_by_key(|sellable| sellable.id);
+    found.sort_by_key(|sellable| sellable.ware);
     assert_eq!(found.len(), 2);
-    assert_eq!((found[0].id, found[0].price.minor(), found[0].stock, found[0].active), (lamp, 1_250, 5, true));
-    assert_eq!((found[1].id, found[1].active), (draft, false));
+    let shown = |index: usize| (found[index].ware, found[index].price.minor(), found[index].stock, found[index].offering);
+    assert_eq!(shown(0), (Ware::Product(lamp), 1_250, 5, Offering::Offered));
+    assert_eq!(shown(1), (Ware::Product(draft), 1, 0, Offering::NotOffered));
 }
 
 async fn race_of_a_hundred_buyers_for_forty_pieces(db: TestDatabase) {
@@ -77,15 +82,14 @@ async fn race_of_a_hundred_buyers_for_forty_pieces(db: TestDatabase) {
             wanted.reverse();
         }
         buyers.push(tokio::spawn(async move {
-            let pieces: Vec<_> = wanted.iter().map(|product| Quantity { product: *product, pieces: 1 }).collect();
-            shop.does(move |shop, tx, occasion| shop.take_stock(tx, occasion, &pieces)).await
+            shop.buys(wanted.into_iter().map(|product| (Ware::Product(product), 1)).collect()).await
         }));
     }
     let (mut sold, mut refused) = (0, 0);
     for buyer in buyers {
         match buyer.await.unwrap() {
-            Ok(()) => sold += 1,
-            Err(StockError::Insufficient { product, available: 0, requested: 1 }) if product == lamp => refused += 1,
+            Ok(_) => sold += 1,
+            Err(StockError::Insufficient { ware, available: 0, requested: 1 }) if ware == Ware::Product(lamp) => refused += 1,
             Err(other) => panic!("{other}"),
         }
     }
@@ -105,7 +109,7 @@ async fn race_of_changes_and_sales_loses_nothing(db: TestDatabase) {
         let shop = shop.clone();
         deeds.push(tokio::spawn(async move {
             match number % 3 {
-                0 => shop.takes(lamp, 2).await.unwrap(),
+                0 => drop(shop.takes(lamp, 2).await.unwrap()),
                 1 => drop(shop.adjusts(lamp, 1).await.unwrap()),
                 _ => {
                     let price = Some(Money::from_minor(number, usd()));

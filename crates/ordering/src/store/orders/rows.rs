@@ -2,23 +2,30 @@
 
 use std::collections::HashMap;
 
-use stoa_contracts::ordering::OrderId;
+use stoa_contracts::{
+    catalog::{Part, Ware},
+    ordering::OrderId,
+};
 use stoa_kernel::{Currency, Money, Timestamp};
-use stoa_platform::database::{Connection, DatabaseError, Row, Tx, Value};
+use stoa_platform::database::{Connection, DatabaseError, Row, Tx, Value, in_list, placeholders};
 use uuid::Uuid;
 
-use super::{Scope, Wanted, in_list};
+use super::{Scope, Wanted};
 use crate::{
     address::Address,
     order::{HistoryEntry, Order, OrderItem},
     status::{OrderStatus, PaymentStatus},
+    store::{
+        offers::{list_from_json, offers_from_json},
+        wares::{WARE, read_ware, ware_values},
+    },
     totals::Totals,
 };
 
 pub(super) const COLUMNS: &str =
     "id, number, user_id, version, status, payment_status, payment_method, currency,
      subtotal, discount, tax, shipping, total, shipping_address, billing_address, tracking_number, carrier,
-     estimated_delivery, notes, created_at, updated_at";
+     estimated_delivery, notes, created_at, updated_at, offers";
 
 /// An order without its lines and history.
 pub(super) fn from_row(row: &Row<'_>) -> Result<Order, DatabaseError> {
@@ -27,7 +34,7 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Order, DatabaseError> {
     let payment_method = row.read()?;
     let currency = row.parse(Currency::parse)?;
     let money = || Ok::<_, DatabaseError>(Money::from_minor(row.read()?, currency));
-    Ok(Order {
+    let mut order = Order {
         id,
         number,
         buyer,
@@ -36,6 +43,7 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Order, DatabaseError> {
         payment_status,
         payment_method,
         items: Vec::new(),
+        offers: Vec::new(),
         totals: Totals {
             subtotal: money()?,
             discount: money()?,
@@ -52,7 +60,9 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Order, DatabaseError> {
         history: Vec::new(),
         created_at: row.read()?,
         updated_at: row.read()?,
-    })
+    };
+    order.offers = offers_from_json(row.read::<Option<String>>()?.as_deref(), currency)?;
+    Ok(order)
 }
 
 pub(super) fn to_json(address: &Address) -> Result<String, DatabaseError> {
@@ -64,34 +74,69 @@ fn from_json(text: &str) -> Result<Address, DatabaseError> {
     serde_json::from_str(text).map_err(|error| DatabaseError::Decode(format!("an address: {error}")))
 }
 
-/// Writes the lines, several to a statement, in few lengths so that few statements are prepared.
+/// Writes the lines, several to a statement, in few lengths so that few statements are prepared. Lines of plain products,
+/// as most are, leave out the columns that are for others.
 pub(super) fn insert_items(tx: &mut Tx<'_>, order: &Order) -> Result<(), DatabaseError> {
     const TO_A_STATEMENT: usize = 8;
     let mut line = 0_i64;
     for items in order.items.chunks(TO_A_STATEMENT) {
-        let mut values = Vec::with_capacity(items.len() * 6);
-        let mut sql = String::from(
-            "INSERT INTO order_items (order_id, line, product_id, name, quantity, price) VALUES ",
-        );
+        let plain = items.iter().all(|item| matches!(item.ware, Ware::Product(_)));
+        let mut rows = Vec::with_capacity(items.len());
         for item in items {
-            if !values.is_empty() {
-                sql += ", ";
-            }
-            let first = values.len() + 1;
-            sql.extend(["(", &stoa_platform::database::placeholders(first, 6), ")"]);
-            values.extend([
-                Value::from(order.id),
-                line.into(),
-                item.product.into(),
-                (&item.name).into(),
-                item.quantity.into(),
-                item.price.into(),
-            ]);
+            rows.push(if plain { plain_row(order.id, line, item) } else { whole_row(order.id, line, item)? });
             line += 1;
         }
-        tx.execute(&sql, &values)?;
+        let columns = if plain { PLAIN_LINE } else { WHOLE_LINE };
+        insert_rows(tx, columns, rows)?;
     }
     Ok(())
+}
+
+const PLAIN_LINE: &str = "order_id, line, product_id, name, quantity, price";
+const WHOLE_LINE: &str = "order_id, line, product_id, variant_id, package_id, name, quantity, price, parts";
+
+fn plain_row(order: OrderId, line: i64, item: &OrderItem) -> Vec<Value<'_>> {
+    let [product, ..] = ware_values(item.ware);
+    vec![order.into(), line.into(), product, (&item.name).into(), item.quantity.into(), item.price.into()]
+}
+
+fn whole_row(order: OrderId, line: i64, item: &OrderItem) -> Result<Vec<Value<'_>>, DatabaseError> {
+    let [product, variant, package] = ware_values(item.ware);
+    let parts = match item.ware {
+        Ware::Package(_) => Some(parts_to_json(&item.parts)?),
+        _ => None,
+    };
+    Ok(vec![
+        order.into(),
+        line.into(),
+        product,
+        variant,
+        package,
+        (&item.name).into(),
+        item.quantity.into(),
+        item.price.into(),
+        parts.into(),
+    ])
+}
+
+fn insert_rows(tx: &mut Tx<'_>, columns: &str, rows: Vec<Vec<Value<'_>>>) -> Result<(), DatabaseError> {
+    let mut sql = format!("INSERT INTO order_items ({columns}) VALUES ");
+    let mut values = Vec::with_capacity(rows.iter().map(Vec::len).sum());
+    for row in rows {
+        if !values.is_empty() {
+            sql += ", ";
+        }
+        sql.extend(["(", &placeholders(values.len() + 1, row.len()), ")"]);
+        values.extend(row);
+    }
+    tx.execute(&sql, &values)?;
+    Ok(())
+}
+
+/// Also an empty list is kept, for a package is never without parts and one that says it is can be seen.
+fn parts_to_json(parts: &[Part]) -> Result<String, DatabaseError> {
+    serde_json::to_string(parts)
+        .map_err(|error| DatabaseError::Defect(format!("parts cannot be written: {error}")))
 }
 
 /// Gives orders their lines and history, in one query each.
@@ -99,12 +144,12 @@ pub(super) fn fill(connection: &mut Connection<'_>, orders: &mut [Order]) -> Res
     if orders.is_empty() {
         return Ok(());
     }
-    let ids: Vec<OrderId> = orders.iter().map(|order| order.id).collect();
-    let (names, values) = in_list(&ids);
+    let mut values = Vec::new();
+    let names = in_list(&mut values, orders.iter().map(|order| Value::from(order.id)));
     let currencies: HashMap<Uuid, Currency> =
         orders.iter().map(|order| (order.id.uuid(), order.totals.total.currency())).collect();
     let sql = format!(
-        "SELECT order_id, product_id, name, quantity, price FROM order_items
+        "SELECT order_id, {WARE}, name, quantity, price, parts FROM order_items
          WHERE order_id IN ({names}) ORDER BY order_id, line"
     );
     let mut items: HashMap<Uuid, Vec<OrderItem>> = HashMap::new();
@@ -134,10 +179,11 @@ fn item(row: &Row<'_>, currencies: &HashMap<Uuid, Currency>) -> Result<(Uuid, Or
     Ok((
         order,
         OrderItem {
-            product: row.read()?,
+            ware: read_ware(row)?,
             name: row.read()?,
             quantity: row.read()?,
             price: Money::from_minor(row.read()?, *currency),
+            parts: list_from_json(row.read::<Option<String>>()?.as_deref())?,
         },
     ))
 }

@@ -106,7 +106,7 @@ fn the_doctor_answers_in_json_too() {
         (keys["value"].as_str(), keys["origin"].as_str()),
         (Some("********"), Some("environment API_KEYS"))
     );
-    let faulty = machine.with("REDIS_URL", "redis://h").run(&["doctor", "--json"]).ended(1).json();
+    let faulty = machine.with("STOA_BROKER_URL", "redis://h").run(&["doctor", "--json"]).ended(1).json();
     assert_eq!((&faulty["ok"], &faulty["checks"][0]["status"]), (&false.into(), &"fail".into()));
 }
 

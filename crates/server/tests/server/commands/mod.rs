@@ -3,17 +3,20 @@
 mod configuration;
 mod database;
 mod serve;
+mod verify;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 
 use serde_json::Value;
+use stoa_platform::database::{Database, DatabaseConfig, DatabaseError, SqliteConfig};
 use tempfile::TempDir;
 
 /// A machine with nothing on it but a folder, and a few settings.
@@ -23,16 +26,16 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), settings: Vec::new() }
     }
 
-    fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.into(), value.into()));
         self
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -44,35 +47,50 @@ impl Machine {
     }
 
     /// Runs a command to its end.
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::from(self.command(arguments).output().unwrap())
     }
 
+    /// Changes the database behind everybody's back.
+    fn sql(&self, sql: &'static str) {
+        let config = DatabaseConfig::Sqlite(SqliteConfig::at(self.path("data/stoa.db")));
+        let database = Database::open(&config).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let done: Result<(), DatabaseError> = runtime.block_on(database.write(move |tx| tx.batch(sql)));
+        done.unwrap();
+    }
+
     /// Starts the server and waits until it says where it is.
-    fn serve(&self) -> Server {
+    pub(crate) fn serve(&self) -> Server {
         let mut child =
             self.command(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let mut log = child.stderr.take().unwrap();
+        let log = child.stderr.take().unwrap();
         // Read all along, or the server would wait for room in the pipe.
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::clone(&said);
         let log = thread::spawn(move || {
-            let mut text = String::new();
-            log.read_to_string(&mut text).map(|_| text).unwrap()
+            for line in BufReader::new(log).lines() {
+                let mut text = heard.lock().unwrap();
+                text.push_str(&line.unwrap());
+                text.push('\n');
+            }
         });
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(',').next());
+        let address = line.split("://").nth(1).and_then(|rest| rest.split(',').next());
         let Some(address) = address.and_then(|address| address.parse().ok()) else {
             let _ = child.kill();
-            panic!("it does not serve: {line:?} {}", log.join().unwrap());
+            log.join().unwrap();
+            panic!("it does not serve: {line:?} {}", said.lock().unwrap());
         };
-        Server { child, line, address, log: Some(log) }
+        Server { child, line, address, log: Some(log), said }
     }
 }
 
 /// What a command printed, and how it ended.
-struct Ran {
+pub(crate) struct Ran {
     code: Option<i32>,
-    out: String,
+    pub(crate) out: String,
     err: String,
 }
 
@@ -86,14 +104,14 @@ impl From<Output> for Ran {
 impl Ran {
     /// It must have ended with this code; what it printed.
     #[track_caller]
-    fn ended(self, code: i32) -> Self {
+    pub(crate) fn ended(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "out: {}\nerr: {}", self.out, self.err);
         self
     }
 
     /// It must have complained about this, all of it.
     #[track_caller]
-    fn complained(self, of: &[&str]) -> Self {
+    pub(crate) fn complained(self, of: &[&str]) -> Self {
         assert!(of.iter().all(|part| self.err.contains(part)), "{:?} is not in: {}", of, self.err);
         self
     }
@@ -105,12 +123,13 @@ impl Ran {
 }
 
 /// A running server. Killed when it is dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     /// What it said when it was ready.
-    line: String,
-    address: SocketAddr,
-    log: Option<thread::JoinHandle<String>>,
+    pub(crate) line: String,
+    pub(crate) address: SocketAddr,
+    log: Option<thread::JoinHandle<()>>,
+    said: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -139,6 +158,17 @@ impl Server {
         Answer::read(stream)
     }
 
+    /// Waits until its log has this.
+    pub(crate) fn says(&self, part: &str) {
+        for _ in 0..12_000 {
+            if self.said.lock().unwrap().contains(part) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{part:?} is not in {}", self.said.lock().unwrap());
+    }
+
     /// Waits until it refuses connections.
     fn closes(&self) {
         while TcpStream::connect(self.address).is_ok() {
@@ -149,8 +179,8 @@ impl Server {
     /// Waits for its end; its exit code and its log.
     fn ends(mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
-        let log = self.log.take().unwrap().join().unwrap();
-        (status.code(), log)
+        self.log.take().unwrap().join().unwrap();
+        (status.code(), self.said.lock().unwrap().clone())
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use stoa_drivers::testing::StripeServer;
 use stoa_platform::{
     database::{Connection, Database, DatabaseError, Row},
     mail::SentMail,
 };
+use stoa_testing::Value;
 use uuid::Uuid;
 
 /// An order as it is stored.
@@ -20,6 +22,8 @@ pub(crate) struct OrderRow {
     pub(crate) confirmed: usize,
     /// Where we think its money is.
     pub(crate) payment: String,
+    /// What we think was given back of it, in how many parts.
+    pub(crate) returned: (i64, usize),
     /// Whether the sweep is still to look after it.
     pub(crate) due: bool,
 }
@@ -58,8 +62,8 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    /// Reads them.
-    pub(crate) async fn read(database: &Database, mails: Vec<SentMail>) -> Self {
+    /// Reads them; `ledger` is the provider's own, where that is not in the database.
+    pub(crate) async fn read(database: &Database, mails: Vec<SentMail>, ledger: Option<Ledger>) -> Self {
         let read = database.read(|connection| {
             Ok(Self {
                 orders: orders(connection)?,
@@ -75,8 +79,44 @@ impl Books {
                 leftovers: leftovers(connection)?,
             })
         });
-        let books: Self = read.await.unwrap_or_else(|error: DatabaseError| panic!("{error}"));
+        let mut books: Self = read.await.unwrap_or_else(|error: DatabaseError| panic!("{error}"));
+        if let Some(Ledger { charges, refunds }) = ledger {
+            (books.charges, books.refunds) = (charges, refunds);
+        }
         Self { subjects: mails.into_iter().map(|mail| mail.subject).collect(), ..books }
+    }
+}
+
+/// What a provider holds, by its own list.
+pub(crate) struct Ledger {
+    charges: Vec<Charge>,
+    refunds: HashMap<Uuid, i64>,
+}
+
+impl Ledger {
+    /// As Stripe tells it.
+    pub(crate) async fn of_stripe(stripe: &StripeServer) -> Self {
+        let mut refunds = HashMap::new();
+        let mut back: HashMap<String, i64> = HashMap::new();
+        let intents = stripe.objects("payment_intent").await;
+        let order_of_intent = |intent: &Value| order_of(intent["metadata"]["order"].as_str().unwrap());
+        for refund in stripe.objects("refund").await {
+            let amount = refund["amount"].as_i64().unwrap();
+            let intent = intents.iter().find(|intent| intent["id"] == refund["payment_intent"]).unwrap();
+            *refunds.entry(order_of_intent(intent)).or_default() += amount;
+            *back.entry(intent["id"].as_str().unwrap().to_owned()).or_default() += amount;
+        }
+        let charges = intents.iter().map(|intent| Charge {
+            order: order_of_intent(intent),
+            amount: intent["amount"].as_i64().unwrap(),
+            state: if intent["status"] == "succeeded" {
+                "captured".into()
+            } else {
+                intent["status"].to_string()
+            },
+            refunded: back.get(intent["id"].as_str().unwrap()).copied().unwrap_or(0),
+        });
+        Self { charges: charges.collect(), refunds }
     }
 }
 
@@ -87,7 +127,8 @@ fn all(connection: &mut Connection<'_>, sql: &str) -> Result<HashMap<Uuid, i64>,
 
 fn orders(connection: &mut Connection<'_>) -> Result<BTreeMap<Uuid, OrderRow>, DatabaseError> {
     let rows = connection.query(
-        "SELECT id, number, status, payment_status, total, state, due_at IS NOT NULL FROM orders
+        "SELECT orders.id, number, status, payment_status, total, payments.state, payments.due_at IS NOT NULL OR EXISTS
+             (SELECT 1 FROM refunds WHERE refunds.order_id = orders.id AND refunds.state = 'pending') FROM orders
          JOIN payments ON payments.order_id = orders.id",
         &[],
         |row| Ok((row.read()?, order(row)?)),
@@ -102,6 +143,11 @@ fn orders(connection: &mut Connection<'_>) -> Result<BTreeMap<Uuid, OrderRow>, D
         connection.query(sql, &[], |row| Ok((row.read()?, row.read()?, row.read()?)))?
     {
         orders.entry(id).or_default().items.push((product, quantity));
+    }
+    let sql = "SELECT order_id, amount FROM refunds WHERE state = 'succeeded'";
+    for (id, amount) in connection.query(sql, &[], |row| Ok((row.read()?, row.read::<i64>()?)))? {
+        let returned = &mut orders.entry(id).or_default().returned;
+        *returned = (returned.0 + amount, returned.1 + 1);
     }
     let sql = "SELECT order_id FROM order_history WHERE status = 'confirmed'";
     for id in connection.query(sql, &[], |row| row.read())? {
@@ -120,6 +166,7 @@ fn order(row: &Row<'_>) -> Result<OrderRow, DatabaseError> {
         due: row.read()?,
         items: Vec::new(),
         confirmed: 0,
+        returned: (0, 0),
     })
 }
 

@@ -38,10 +38,34 @@ fn deaths(engine: Engine) -> Vec<(&'static str, u32)> {
         .collect()
 }
 
+/// The places of a payment that is paid later or given back in parts, and those that only Stripe makes it pass.
+fn payment_places(at_stripe: bool) -> Vec<(&'static str, u32)> {
+    let only_at_stripe = [
+        "payment.intent_made",
+        "payment.intent_kept",
+        "payment.notice.before_commit",
+        "payment.after_notice",
+    ];
+    let passed =
+        stoa_ordering::PAYMENT_FAILPOINTS.iter().filter(|name| at_stripe || !only_at_stripe.contains(name));
+    passed.map(|name| (*name, PASSAGES)).collect()
+}
+
 async fn die_at_every_place(engine: Engine) {
-    let mut shop = Shop::open(engine).await;
-    let deaths = deaths(engine);
-    for &(place, passage) in &deaths {
+    let deaths = [deaths(engine), payment_places(false)].concat();
+    die_at(Shop::open(engine).await, &deaths).await;
+}
+
+/// With Stripe as the provider: the places of an order and of its money.
+async fn die_at_every_place_of_a_payment(engine: Engine) {
+    let orders = stoa_ordering::FAILPOINTS.iter().map(|name| (*name, PASSAGES));
+    let deaths: Vec<_> = orders.chain(payment_places(true)).collect();
+    die_at(Shop::open_at_stripe(engine).await, &deaths).await;
+}
+
+async fn die_at(shop: Shop, deaths: &[(&'static str, u32)]) {
+    let mut shop = shop;
+    for &(place, passage) in deaths {
         let mut node = shop.home.start_doomed(place, passage).await;
         let shopping = shop.shoppers.go();
         shop.shoppers = shopping.broken_off().await;
@@ -55,6 +79,20 @@ async fn die_at_every_place(engine: Engine) {
     }
     let books = shop.must_balance("at the end").await;
     tell(&format!("{} deaths, {} orders", deaths.len(), books.orders.len()));
+}
+
+mod crash_at_every_place_of_a_payment_at_stripe {
+    use super::*;
+
+    #[test]
+    fn sqlite() {
+        on(Engine::Sqlite, die_at_every_place_of_a_payment(Engine::Sqlite));
+    }
+
+    #[test]
+    fn postgres() {
+        on(Engine::Postgres, die_at_every_place_of_a_payment(Engine::Postgres));
+    }
 }
 
 mod crash_at_every_place {

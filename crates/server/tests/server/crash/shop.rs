@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
+use stoa_drivers::testing::StripeServer;
 use stoa_kernel::Clock;
 use stoa_platform::{
     database::{Connection, Database, DatabaseError, Engine},
@@ -13,7 +14,7 @@ use stoa_testing::json;
 use uuid::Uuid;
 
 use super::{
-    books::Books,
+    books::{Books, Ledger},
     shoppers::{Goods, Shopper, Shoppers},
 };
 use crate::node::{Home, Node};
@@ -31,21 +32,37 @@ pub(crate) struct Shop {
     pub(crate) shoppers: Shoppers,
     goods: Goods,
     mails: PathBuf,
+    stripe: Option<StripeServer>,
 }
 
 impl Shop {
     /// A fresh shop with its goods and its shoppers, and no node.
     pub(crate) async fn open(engine: Engine) -> Self {
-        let home = Home::new(engine);
+        Self::build(Home::new(engine), None).await
+    }
+
+    /// The same, paid at Stripe, which tells it of payments and refunds.
+    pub(crate) async fn open_at_stripe(engine: Engine) -> Self {
+        let stripe = StripeServer::start();
+        let home = Home::new(engine)
+            .with("STRIPE_SECRET_KEY", StripeServer::SECRET_KEY)
+            .with("STRIPE_WEBHOOK_SECRET", StripeServer::WEBHOOK_SECRET)
+            .with("STRIPE_API_BASE", &stripe.address());
+        stripe.tells(&format!("{}/api/payments/webhooks/stripe", home.address())).await;
+        Self::build(home, Some(stripe)).await
+    }
+
+    async fn build(home: Home, stripe: Option<StripeServer>) -> Self {
         home.run(&["migrate"]);
         home.make_admin();
         let node = home.start().await;
         let goods = stock_up(&home).await;
         let mut shoppers = Vec::new();
         for number in 0..SHOPPERS {
-            shoppers.push(Shopper::register(&home, number, goods.clone()).await);
+            shoppers.push(Shopper::register(&home, number, (goods.clone(), stripe.is_some())).await);
         }
-        let shop = Self { mails: home.data().join("mails"), shoppers: Shoppers(shoppers), goods, home };
+        let shop =
+            Self { mails: home.data().join("mails"), shoppers: Shoppers(shoppers), goods, home, stripe };
         shop.settle().await;
         node.kill();
         shop
@@ -62,6 +79,7 @@ impl Shop {
                 params![HOUR],
             )?;
             tx.execute("UPDATE payments SET due_at = due_at - $1 WHERE due_at IS NOT NULL", params![HOUR])?;
+            tx.execute("UPDATE refunds SET due_at = due_at - $1 WHERE due_at IS NOT NULL", params![HOUR])?;
             tx.execute("UPDATE jobs SET run_at = run_at - $1", params![HOUR])?;
             tx.execute(
                 "UPDATE jobs SET locked_until = locked_until - $1 WHERE locked_until IS NOT NULL",
@@ -92,18 +110,26 @@ impl Shop {
     /// Waits until no payment is between two steps, no job is left and every event has its place.
     pub(crate) async fn settle(&self) {
         let database = self.home.open();
-        let moving = "SELECT COUNT(*) FROM payments WHERE state IN ('charging', 'voiding', 'refunding')";
+        let moving = "SELECT (SELECT COUNT(*) FROM payments WHERE state IN ('charging', 'voiding'))
+                          + (SELECT COUNT(*) FROM refunds WHERE state = 'pending')";
         until("payments are settled", || async { count(&database, moving).await == 0 }).await;
         until("jobs are done", || async { read(&database, jobs::waiting).await == 0 }).await;
         let unplaced = "SELECT COUNT(*) FROM events WHERE pos IS NULL";
         until("events have their places", || async { count(&database, unplaced).await == 0 }).await;
     }
 
-    /// Checks everything that must hold once all is settled.
+    /// Checks everything that must hold once all is settled: by these books, which know what shoppers were told, and by
+    /// the product's own `stoa verify`.
     pub(crate) async fn must_balance(&self, when: &str) -> Books {
-        let books = Books::read(&self.home.open(), self.sent_mails().await).await;
+        let ledger = match &self.stripe {
+            Some(stripe) => Some(Ledger::of_stripe(stripe).await),
+            None => None,
+        };
+        let books = Books::read(&self.home.open(), self.sent_mails().await, ledger).await;
         let flaws = books.flaws(&self.goods.stock, &self.shoppers.told());
         assert!(flaws.is_empty(), "{when}, {} orders:\n{}", books.orders.len(), flaws.join("\n"));
+        let (is_clean, findings) = self.home.tries(&["verify"]);
+        assert!(is_clean, "{when}: stoa verify\n{findings}");
         books
     }
 

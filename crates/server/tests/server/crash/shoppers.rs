@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use crate::node::Home;
 
+/// The method of an order that is not charged when it is placed.
+const PAID_LATER: &str = "deferred";
+
 /// What is sold.
 #[derive(Clone)]
 pub(crate) struct Goods {
@@ -32,8 +35,24 @@ pub(crate) struct Told {
 /// A request that has no answer yet.
 #[derive(Clone, Debug)]
 enum Open {
-    Purchase { key: String, method: &'static str, items: Vec<(Uuid, i64)> },
-    Cancellation { order: Uuid },
+    Purchase {
+        key: String,
+        method: &'static str,
+        items: Vec<(Uuid, i64)>,
+    },
+    /// Of an order that was placed without a charge.
+    Payment {
+        key: String,
+        order: Uuid,
+        tries: u32,
+    },
+    Refund {
+        key: String,
+        order: Uuid,
+    },
+    Cancellation {
+        order: Uuid,
+    },
 }
 
 /// The node died before it answered.
@@ -42,6 +61,8 @@ pub(crate) struct Unanswered;
 /// One shopper, who does one thing after the other.
 pub(crate) struct Shopper {
     client: Client,
+    clerk: Client,
+    at_stripe: bool,
     random: Random,
     goods: Goods,
     name: String,
@@ -53,12 +74,14 @@ pub(crate) struct Shopper {
 
 impl Shopper {
     /// Somebody new.
-    pub(crate) async fn register(home: &Home, number: usize, goods: Goods) -> Self {
+    pub(crate) async fn register(home: &Home, number: usize, (goods, at_stripe): (Goods, bool)) -> Self {
         let name = format!("shopper{number}");
         let body = json!({"email": format!("{name}@example.com"), "password": PASSWORD, "name": name});
         let session = home.anon().post("/api/auth/register", body).await.expect(201).body;
         Self {
             client: home.anon().signed_in(session),
+            clerk: home.admin().await,
+            at_stripe,
             random: Random::system(),
             goods,
             name,
@@ -80,6 +103,8 @@ impl Shopper {
         while let Some(open) = self.open.clone() {
             match open {
                 Open::Purchase { key, method, items } => self.buy(&key, method, &items).await?,
+                Open::Payment { key, order, tries } => self.pay(&key, order, tries).await?,
+                Open::Refund { key, order } => self.is_refunded(&key, order).await?,
                 Open::Cancellation { order } => self.cancel(order).await?,
             }
         }
@@ -105,9 +130,11 @@ impl Shopper {
     }
 
     fn method(&self) -> &'static str {
-        match self.random.below(5) {
+        match self.random.below(6) {
             0 => "pm_card_chargeDeclined",
+            1 if self.at_stripe => "pm_card_visa",
             1 => "pm_test_timeout",
+            2 => PAID_LATER,
             _ => "pm_card_visa",
         }
     }
@@ -118,7 +145,7 @@ impl Shopper {
         let sent = asking.attempt(Method::POST, "/api/orders", Some(body.to_string())).await;
         let answer = sent.map_err(|_| Unanswered)?;
         match answer.status {
-            201 => self.hears_of(&answer, items),
+            201 => self.hears_of(key, method, &answer, items),
             402 => {
                 self.declined += 1;
                 self.open = None;
@@ -131,7 +158,7 @@ impl Shopper {
         Ok(())
     }
 
-    fn hears_of(&mut self, answer: &Answer, items: &[(Uuid, i64)]) {
+    fn hears_of(&mut self, key: &str, method: &str, answer: &Answer, items: &[(Uuid, i64)]) {
         let mut items = items.to_vec();
         items.sort_unstable();
         assert_eq!(
@@ -144,7 +171,75 @@ impl Shopper {
         let id: Uuid = answer.id().parse().unwrap();
         let paid = answer.body["paymentStatus"] == "captured";
         self.told.push(Told { id, total: minor(&answer.body["total"]), items, paid, cancelled: false });
-        self.open = (self.random.below(4) == 0).then_some(Open::Cancellation { order: id });
+        self.open = match self.random.below(6) {
+            _ if method == PAID_LATER => Some(Open::Payment { key: key.to_owned(), order: id, tries: 0 }),
+            0 => Some(Open::Cancellation { order: id }),
+            1 if paid => Some(Open::Refund { key: format!("{key}-refund"), order: id }),
+            _ => None,
+        };
+    }
+
+    /// Pays what was placed without a charge, now and then with a card that is declined first.
+    async fn pay(&mut self, key: &str, order: Uuid, tries: u32) -> Result<(), Unanswered> {
+        let body = json!({"orderId": order});
+        let opened = self.ask(Method::POST, "/api/payments/intents", Some(body)).await?;
+        if opened.status != 200 {
+            return self.hears_how_it_stands(&opened, order).await;
+        }
+        let intent = opened.body["paymentIntentId"].as_str().unwrap().to_owned();
+        let method =
+            if tries == 0 && self.random.below(2) == 0 { "pm_card_chargeDeclined" } else { "pm_card_visa" };
+        let asking = self.client.clone().with_header("idempotency-key", &format!("{key}-{tries}-{method}"));
+        let (path, body) = (format!("/api/payments/{intent}/confirm"), json!({"paymentMethod": method}));
+        let sent = asking.attempt(Method::POST, &path, Some(body.to_string())).await;
+        let answer = sent.map_err(|_| Unanswered)?;
+        if answer.status != 200 {
+            return self.hears_how_it_stands(&answer, order).await;
+        }
+        if answer.body["success"] == true {
+            self.told.last_mut().unwrap().paid = true;
+            self.open = None;
+        } else {
+            assert_eq!(answer.body["code"], "PAYMENT_DECLINED", "{}", answer.text);
+            self.open = Some(Open::Payment { key: key.to_owned(), order, tries: tries + 1 });
+        }
+        Ok(())
+    }
+
+    /// An order that is not to be paid any more was paid by an attempt whose answer was lost, or was given up.
+    async fn hears_how_it_stands(&mut self, refused: &Answer, order: Uuid) -> Result<(), Unanswered> {
+        match refused.code() {
+            Some("PAYMENT_IN_PROGRESS" | "IDEMPOTENCY_IN_PROGRESS" | "SERVICE_UNAVAILABLE") => {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            Some("ORDER_NOT_PAYABLE") => {
+                let seen = self.ask(Method::GET, &format!("/api/orders/{order}"), None).await?.expect(200);
+                self.told.last_mut().unwrap().paid = seen.body["paymentStatus"] == "captured";
+                self.open = None;
+            }
+            _ => panic!("paying {order}: {}", refused.text),
+        }
+        Ok(())
+    }
+
+    /// The shop gives a part back.
+    async fn is_refunded(&mut self, key: &str, order: Uuid) -> Result<(), Unanswered> {
+        let asking = self.clerk.clone().with_header("idempotency-key", key);
+        let body = json!({"amount": 1.5, "reason": "A dent"});
+        let path = format!("/api/orders/{order}/refunds");
+        let sent = asking.attempt(Method::POST, &path, Some(body.to_string())).await;
+        let answer = sent.map_err(|_| Unanswered)?;
+        match (answer.status, answer.code()) {
+            (201, _) => self.open = None,
+            (409, Some("IDEMPOTENCY_IN_PROGRESS")) => {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            _ => {
+                let seen = self.ask(Method::GET, &format!("/api/orders/{order}"), None).await?;
+                panic!("a refund of {order}: {} {}", answer.text, seen.text)
+            }
+        }
+        Ok(())
     }
 
     async fn cancel(&mut self, order: Uuid) -> Result<(), Unanswered> {

@@ -1,0 +1,164 @@
+//! Deciding whether what somebody wants to say may be said, for many messages of a room at once.
+
+use std::collections::{BTreeSet, HashMap};
+
+use stoa_contracts::{accounts::Person, chat::MessageId};
+use stoa_http::{BeginError, Begun, Once, Reply};
+use stoa_kernel::UserId;
+use stoa_platform::{
+    Occasion,
+    database::{DatabaseError, Tx},
+};
+
+use crate::{
+    Chat,
+    error::ChatError,
+    find_room::enter_for_everybody,
+    mentioned::Called,
+    message::{Draft, Message},
+    room::Room,
+    standing::{Membership, Standing, Visitor},
+    store::{members, messages},
+};
+
+/// One message on its way.
+#[derive(Clone)]
+pub(crate) struct Post {
+    pub(crate) id: MessageId,
+    pub(crate) occasion: Occasion,
+    pub(crate) visitor: Visitor,
+    pub(crate) draft: Draft,
+    pub(crate) words: BTreeSet<String>,
+    pub(crate) names: Vec<String>,
+    pub(crate) once: Once,
+}
+
+/// What is decided about a message before it is kept.
+pub(crate) enum Verdict {
+    Accepted {
+        message: Message,
+        mentioned: Vec<UserId>,
+    },
+    /// The same as an earlier one of this transaction.
+    Repeats(usize),
+    /// Sent before.
+    Known(MessageId),
+    /// Sent before under the same key.
+    Replayed {
+        id: MessageId,
+        reply: Box<Reply>,
+    },
+    Refused(ChatError),
+}
+
+impl Chat {
+    /// What has to be known to judge these messages, each asked for all of them at once.
+    pub(crate) fn facts<'p>(
+        &self,
+        tx: &mut Tx<'_>,
+        room: &mut Room,
+        posts: &'p [Post],
+    ) -> Result<Facts<'p>, DatabaseError> {
+        let senders: BTreeSet<UserId> = posts.iter().map(|post| post.visitor.user).collect();
+        let users: Vec<UserId> = senders.iter().copied().collect();
+        let mut rows = members::of_users(tx, room.id, &users)?;
+        if room.everybody {
+            for post in posts {
+                if !rows.contains_key(&post.visitor.user)
+                    && let Some(row) = enter_for_everybody(tx, &post.occasion, room, post.visitor.user)?
+                {
+                    rows.insert(row.user, row);
+                }
+            }
+        }
+        let clients: Vec<(UserId, &str)> = posts.iter().filter_map(Post::client).collect();
+        let replied: BTreeSet<MessageId> = posts.iter().filter_map(|post| post.draft.reply_to).collect();
+        let replied: Vec<MessageId> = replied.into_iter().collect();
+        let names: BTreeSet<&str> =
+            posts.iter().flat_map(|post| post.names.iter().map(String::as_str)).collect();
+        Ok(Facts {
+            known: messages::of_clients(tx, room.id, &clients)?,
+            replied: messages::of_ids(tx, &replied)?.into_iter().map(|one| (one.id, one)).collect(),
+            called: self.called(tx, room, &names)?,
+            persons: self.persons(tx, senders)?,
+            rows,
+            taken: HashMap::new(),
+        })
+    }
+}
+
+impl Post {
+    fn client(&self) -> Option<(UserId, &str)> {
+        Some((self.visitor.user, self.draft.client_id.as_deref()?))
+    }
+}
+
+/// What the idempotency key of a message decides, if anything: that it was sent, or is being sent.
+pub(crate) fn settled_by_key(tx: &mut Tx<'_>, post: &Post) -> Result<Option<Verdict>, DatabaseError> {
+    match post.once.begin(tx, post.occasion.at) {
+        Ok(Begun::Replay(reply)) => {
+            let id = serde_json::from_slice(reply.data())
+                .map_err(|error| DatabaseError::Decode(format!("the answer kept under a key: {error}")))?;
+            Ok(Some(Verdict::Replayed { id, reply }))
+        }
+        Ok(Begun::Fresh | Begun::Resume(_)) => Ok(None),
+        Err(BeginError::Refused(refusal)) => Ok(Some(Verdict::Refused(refusal.into()))),
+        Err(BeginError::Database(error)) => Err(error),
+    }
+}
+
+/// What is known of those who want to say something, and of what they want to say.
+pub(crate) struct Facts<'p> {
+    rows: HashMap<UserId, Membership>,
+    known: HashMap<(UserId, String), MessageId>,
+    replied: HashMap<MessageId, Message>,
+    called: Called,
+    pub(crate) persons: HashMap<UserId, Person>,
+    /// Which message of this transaction was accepted under which of its sender's names.
+    taken: HashMap<(UserId, &'p str), usize>,
+}
+
+impl<'p> Facts<'p> {
+    /// Decides about the next message.
+    pub(crate) fn judge(&mut self, room: &Room, index: usize, post: &'p Post) -> Result<Verdict, ChatError> {
+        let (visitor, now) = (post.visitor, post.occasion.at);
+        let standing = Standing { visitor, room: room.clone(), row: self.rows.get(&visitor.user).copied() };
+        if !standing.sees() {
+            return Err(ChatError::UnknownRoom);
+        }
+        if let Some((user, client)) = post.client() {
+            if let Some(first) = self.taken.get(&(user, client)) {
+                return Ok(Verdict::Repeats(*first));
+            }
+            if let Some(known) = self.known.get(&(user, client.to_owned())) {
+                return Ok(Verdict::Known(*known));
+            }
+        }
+        standing.require_voice(now)?;
+        standing.require_patience(standing.member().and_then(|row| row.last_sent_at), now)?;
+        let thread = self.thread(room, post.draft.reply_to)?;
+        if let Some(client) = post.client() {
+            self.taken.insert(client, index);
+        }
+        if let Some(row) = self.rows.get_mut(&visitor.user) {
+            row.last_sent_at = Some(now);
+        }
+        let mentioned = self.called.meant(&post.names, visitor.user);
+        let message = Message {
+            content: post.draft.content.as_str().to_owned(),
+            reply_to: post.draft.reply_to,
+            thread,
+            mention_count: u32::try_from(mentioned.len()).unwrap_or(u32::MAX),
+            ..messages::unsent(post.id, room.id, visitor.user, now)
+        };
+        Ok(Verdict::Accepted { message, mentioned })
+    }
+
+    /// The first message of the thread that an answer to this one belongs to.
+    fn thread(&self, room: &Room, reply_to: Option<MessageId>) -> Result<Option<MessageId>, ChatError> {
+        let Some(id) = reply_to else { return Ok(None) };
+        let replied = self.replied.get(&id).filter(|replied| replied.room == room.id);
+        let replied = replied.ok_or(ChatError::UnknownReply)?;
+        Ok(Some(replied.thread.unwrap_or(replied.id)))
+    }
+}

@@ -1,0 +1,121 @@
+//! Chat: rooms, who is in them, and what is said there.
+//!
+//! [`Chat`] is the whole room of the house: REST is one door to it, and whatever else talks (sockets) calls the very same
+//! functions. Everything that happens in a room is kept and told (as an event of topic `room:<id>`) in one transaction.
+//! Messages of a room are numbered without holes, because whoever speaks, comes, goes or changes the room holds its row;
+//! so that this costs nothing under load, what is sent to a room at the same time is said in one transaction
+//! ([`Chat::send`]). How much is unread is the room's newest number less the one somebody has read to: no count is kept
+//! for each member and message, so none can drift.
+
+mod change_room;
+mod close_room;
+mod delete_message;
+mod edit_message;
+mod error;
+mod find_room;
+mod hear_users;
+mod join_room;
+mod judge_message;
+mod lanes;
+mod leave_room;
+mod list_messages;
+mod list_rooms;
+mod manage_members;
+mod mark_read;
+mod mentioned;
+mod message;
+mod open_room;
+mod pin_message;
+mod purge_room;
+mod react;
+mod room;
+mod routes;
+mod search_messages;
+mod send_message;
+mod settings;
+mod standing;
+mod store;
+pub mod verify;
+mod views;
+
+use std::sync::Arc;
+
+use stoa_contracts::accounts::People;
+use stoa_http::Module;
+use stoa_kernel::Actor;
+use stoa_platform::{
+    Occasion, Platform,
+    database::{Database, Migration},
+};
+
+pub use self::{
+    error::ChatError,
+    list_messages::{Part, Which},
+    manage_members::{MemberChange, MemberView},
+    mark_read::ReadView,
+    message::{Content, Draft, Emoji, LONGEST_CONTENT, MOST_EMOJIS, MOST_REACTIONS},
+    open_room::Opened,
+    purge_room::PurgeRoom,
+    room::{LONGEST_SLUG, NewRoom, RoomChange, RoomKey, RoomView, SLOWEST, Slug},
+    search_messages::Question,
+    send_message::Sent,
+    settings::ChatSettings,
+    standing::Visitor,
+};
+use self::{lanes::Lanes, send_message::Waiting};
+
+/// The tables of this domain.
+pub const MIGRATIONS: &[Migration] = &[Migration::split(
+    50,
+    "chat",
+    include_str!("../../../migrations/0050_chat.sqlite.sql"),
+    include_str!("../../../migrations/0050_chat.postgres.sql"),
+)];
+
+/// The domain, cheap to clone.
+#[derive(Clone)]
+pub struct Chat(Arc<Inside>);
+
+struct Inside {
+    platform: Platform,
+    settings: ChatSettings,
+    people: Arc<dyn People>,
+    lanes: Lanes<Waiting>,
+}
+
+impl Chat {
+    /// Chat among people who are known elsewhere.
+    pub fn new(platform: &Platform, settings: ChatSettings, people: Arc<dyn People>) -> Self {
+        let lanes = Lanes::default();
+        Self(Arc::new(Inside { platform: platform.clone(), settings, people, lanes }))
+    }
+
+    /// What it serves, hears and does.
+    pub fn module(&self) -> Module {
+        Module {
+            name: "chat",
+            migrations: MIGRATIONS.to_vec(),
+            routes: routes::all(self.clone()),
+            followers: vec![self.follower()],
+            job_handlers: vec![self.purge_handler()],
+            ..Module::default()
+        }
+    }
+
+    fn database(&self) -> &Database {
+        &self.0.platform.database
+    }
+
+    fn people(&self) -> &dyn People {
+        self.0.people.as_ref()
+    }
+
+    fn settings(&self) -> &ChatSettings {
+        &self.0.settings
+    }
+
+    /// Now, by `actor`: what every change is made on.
+    pub fn occasion(&self, actor: &Actor) -> Occasion {
+        Occasion::new(&self.0.platform.clock, &self.0.platform.random, actor)
+    }
+}

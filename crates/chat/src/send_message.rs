@@ -1,0 +1,313 @@
+//! Saying something.
+//!
+//! What is sent to a room at the same time goes into one transaction: one lock on the room, one step of its numbers, one
+//! insert of many rows, one commit. On SQLite, whose writer commits many transactions at once anyway, that saves the
+//! statements; on PostgreSQL it also keeps the senders from queueing for the room's row, a round trip each.
+
+use std::{collections::HashMap, future::Future, sync::Arc};
+
+use stoa_contracts::{
+    accounts::Person,
+    chat::{MessageId, MessageSent, MessageView, RoomId},
+};
+use stoa_http::{Once, Reply};
+use stoa_kernel::{Timestamp, UserId};
+use stoa_platform::{
+    Occasion,
+    database::{DatabaseError, Tx},
+    events,
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    Chat,
+    error::ChatError,
+    judge_message::{Post, Verdict, settled_by_key},
+    lanes::{Entered, together_or_alone},
+    mentioned::mention,
+    message::{Draft, Message},
+    room::{Room, RoomKey},
+    routes::sent_reply,
+    standing::Visitor,
+    store::{members, mentions, messages, rooms, texts},
+    views::bare,
+};
+
+/// A message that was said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// As everybody sees it.
+    pub message: MessageView,
+    /// Its version.
+    pub version: i64,
+    /// Whether it had been said before under the same `clientId`; nothing was said now.
+    pub again: bool,
+}
+
+/// What came of a message that was not refused.
+pub(crate) enum Posted {
+    Sent(Box<Sent>),
+    /// The answer to the first request under the same idempotency key.
+    Replayed(Box<Reply>),
+}
+
+type Outcome = Result<Posted, ChatError>;
+
+/// A message that waits in its room's lane, with who waits for it.
+pub(crate) struct Waiting {
+    post: Post,
+    answer: oneshot::Sender<Outcome>,
+}
+
+impl Chat {
+    /// Says something in a room: for members who are not muted. It is kept, and told, when this resolves.
+    ///
+    /// The message has its place when the function returns, not when its future is awaited: whoever calls it in order is
+    /// heard in order. Nothing of it is undone when the future is dropped. Must be called within a Tokio runtime.
+    pub fn send(
+        &self,
+        occasion: Occasion,
+        visitor: Visitor,
+        room: RoomId,
+        draft: Draft,
+    ) -> impl Future<Output = Result<Sent, ChatError>> + Send + use<> {
+        let posted = self.post(occasion, visitor, room, draft, Once::default());
+        async move {
+            match posted.await? {
+                Posted::Sent(sent) => Ok(*sent),
+                Posted::Replayed(_) => {
+                    Err(DatabaseError::Defect("a message without a key was replayed".into()).into())
+                }
+            }
+        }
+    }
+
+    /// The same under an idempotency key, if one was given.
+    pub(crate) fn post(
+        &self,
+        occasion: Occasion,
+        visitor: Visitor,
+        room: RoomId,
+        draft: Draft,
+        once: Once,
+    ) -> impl Future<Output = Outcome> + Send + use<> {
+        let (answer, answered) = oneshot::channel();
+        let (words, names) = (draft.content.words(), draft.content.names());
+        let post = Post { id: occasion.id(), occasion, visitor, draft, words, names, once };
+        let entered = self.0.lanes.enter(room, Waiting { post, answer });
+        if entered == Entered::First {
+            let chat = self.clone();
+            tokio::spawn(async move {
+                chat.0.lanes.serve(room, |waiting| chat.post_together(room, waiting)).await;
+            });
+        }
+        async move {
+            if entered == Entered::Full {
+                return Err(ChatError::Busy(room));
+            }
+            let lost = || DatabaseError::Unavailable("sending was interrupted".into()).into();
+            answered.await.unwrap_or_else(|_| Err(lost()))
+        }
+    }
+
+    async fn post_together(&self, room: RoomId, waiting: Vec<Waiting>) {
+        let (posts, answers): (Vec<Post>, Vec<_>) =
+            waiting.into_iter().map(|one| (one.post, one.answer)).unzip();
+        let write = |posts: Arc<[Post]>| {
+            let chat = self.clone();
+            self.database().write(move |tx| chat.post_all(tx, room, &posts))
+        };
+        let outcomes = together_or_alone(posts, write).await;
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            // Whoever asked may have gone away; what was said stands all the same.
+            let _ = answer.send(outcome.unwrap_or_else(|error| Err(error.into())));
+        }
+    }
+
+    /// Keeps all messages that may be said, in order, in this transaction.
+    fn post_all(&self, tx: &mut Tx<'_>, room: RoomId, posts: &[Post]) -> Result<Vec<Outcome>, DatabaseError> {
+        let Some(mut room) = rooms::lock_room(tx, &RoomKey::Id(room))? else {
+            return Ok(posts.iter().map(|_| Err(ChatError::UnknownRoom)).collect());
+        };
+        let mut facts = self.facts(tx, &mut room, posts)?;
+        let mut verdicts = Vec::with_capacity(posts.len());
+        for (index, post) in posts.iter().enumerate() {
+            if let Some(settled) = settled_by_key(tx, post)? {
+                verdicts.push(settled);
+                continue;
+            }
+            verdicts.push(match facts.judge(&room, index, post) {
+                Ok(verdict) => verdict,
+                Err(refused) => {
+                    post.once.forget(tx)?;
+                    Verdict::Refused(refused)
+                }
+            });
+        }
+        keep(tx, &room, posts, &mut verdicts, &facts.persons)?;
+        self.outcomes(tx, posts, verdicts, &facts.persons)
+    }
+
+    /// What is answered, with the answers of those that came under a key kept.
+    fn outcomes(
+        &self,
+        tx: &mut Tx<'_>,
+        posts: &[Post],
+        verdicts: Vec<Verdict>,
+        persons: &HashMap<UserId, Person>,
+    ) -> Result<Vec<Outcome>, DatabaseError> {
+        let known = self.known(tx, &verdicts)?;
+        let lost = || DatabaseError::Defect("a message that was sent before is gone".into());
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(verdicts.len());
+        for (verdict, post) in verdicts.into_iter().zip(posts) {
+            let outcome = match verdict {
+                Verdict::Accepted { message, mentioned } => {
+                    let version = message.version;
+                    Ok(Sent { message: view(&message, &mentioned, persons), version, again: false })
+                }
+                Verdict::Repeats(index) => match outcomes.get(index) {
+                    Some(Ok(Posted::Sent(first))) => Ok(Sent { again: true, ..first.as_ref().clone() }),
+                    _ => return Err(lost()),
+                },
+                Verdict::Known(id) => Ok(known.get(&id).cloned().ok_or_else(lost)?),
+                Verdict::Replayed { id, reply } => {
+                    outcomes.push(replayed(*reply, known.get(&id)));
+                    continue;
+                }
+                Verdict::Refused(error) => Err(error),
+            };
+            if let Ok(sent) = &outcome {
+                keep_answer(tx, post, sent)?;
+            }
+            outcomes.push(outcome.map(|sent| Posted::Sent(Box::new(sent))));
+        }
+        Ok(outcomes)
+    }
+
+    /// The messages that were sent before, as they are now.
+    fn known(
+        &self,
+        tx: &mut Tx<'_>,
+        verdicts: &[Verdict],
+    ) -> Result<HashMap<MessageId, Sent>, DatabaseError> {
+        let ids = verdicts.iter().filter_map(|verdict| match verdict {
+            Verdict::Known(id) | Verdict::Replayed { id, .. } => Some(*id),
+            _ => None,
+        });
+        let rows = messages::of_ids(tx, &ids.collect::<Vec<_>>())?;
+        let versions: Vec<i64> = rows.iter().map(|message| message.version).collect();
+        let views = self.message_views(tx, rows)?.into_iter().zip(versions);
+        Ok(views.map(|(message, version)| (message.id, Sent { message, version, again: true })).collect())
+    }
+}
+
+/// Keeps the answer to a message that came under a key: which message it was, not what it said, so that nothing of one
+/// that is deleted later stays there.
+fn keep_answer(tx: &mut Tx<'_>, post: &Post, sent: &Sent) -> Result<(), DatabaseError> {
+    if !post.once.has_key() {
+        return Ok(());
+    }
+    let unwritten = |_| DatabaseError::Defect("a message cannot be written as JSON".into());
+    let reply = sent_reply(sent).and_then(|reply| reply.with_resource(&sent.message.id));
+    post.once.finish(tx, &reply.map_err(unwritten)?, post.occasion.at)
+}
+
+/// The kept answer, with the message as it is now; that may have gone with its room.
+fn replayed(reply: Reply, now: Option<&Sent>) -> Outcome {
+    let sent = now.ok_or(ChatError::UnknownMessage)?;
+    Ok(Posted::Replayed(Box::new(reply.with_resource(&sent.message)?.with_etag(sent.version))))
+}
+
+/// Numbers what was accepted and writes it, with what is told of it.
+fn keep(
+    tx: &mut Tx<'_>,
+    room: &Room,
+    posts: &[Post],
+    verdicts: &mut [Verdict],
+    persons: &HashMap<UserId, Person>,
+) -> Result<(), DatabaseError> {
+    let accepted = || verdicts.iter().zip(posts).filter(|(one, _)| matches!(one, Verdict::Accepted { .. }));
+    let Some((_, newest)) = accepted().next_back() else { return Ok(()) };
+    let count = i64::try_from(accepted().count()).unwrap_or(i64::MAX);
+    let mut seq = rooms::advance(tx, room.id, count, newest.occasion.at)? - count;
+    let mut rows = Vec::new();
+    for (verdict, post) in verdicts.iter_mut().zip(posts) {
+        if let Verdict::Accepted { message, .. } = verdict {
+            seq += 1;
+            message.seq = seq;
+            rows.push((message.clone(), post.draft.client_id.as_deref()));
+        }
+    }
+    messages::insert(tx, &mut rows)?;
+    let mut docs = rows.iter().map(|(message, _)| message.doc);
+    for verdict in verdicts.iter_mut() {
+        if let Verdict::Accepted { message, .. } = verdict {
+            message.doc = docs.next().unwrap_or_default();
+        }
+    }
+    write_beside(tx, room, posts, verdicts)?;
+    tell(tx, room, posts, verdicts, persons)
+}
+
+/// Writes what stands beside the messages: what they are found by, whom they mention, how far their senders have read.
+fn write_beside(
+    tx: &mut Tx<'_>,
+    room: &Room,
+    posts: &[Post],
+    verdicts: &[Verdict],
+) -> Result<(), DatabaseError> {
+    let (mut entries, mut mentioned_rows) = (Vec::new(), Vec::new());
+    let mut spoken: HashMap<UserId, (i64, Timestamp)> = HashMap::new();
+    for (verdict, post) in verdicts.iter().zip(posts) {
+        let Verdict::Accepted { message, mentioned } = verdict else { continue };
+        entries.push(texts::Entry { doc: message.doc, words: &post.words });
+        mentioned_rows.extend(mentioned.iter().map(|user| mentions::Row {
+            message: message.id,
+            user: *user,
+            room: room.id,
+            seq: message.seq,
+        }));
+        spoken.insert(message.sender, (message.seq, post.occasion.at));
+    }
+    texts::insert(tx, room, &entries)?;
+    mentions::insert(tx, &mentioned_rows)?;
+    members::spoke(tx, room.id, spoken.into_iter().map(|(user, (seq, at))| (user, seq, at)).collect())
+}
+
+/// Says in the log what was said, and tells those who are mentioned.
+fn tell(
+    tx: &mut Tx<'_>,
+    room: &Room,
+    posts: &[Post],
+    verdicts: &[Verdict],
+    persons: &HashMap<UserId, Person>,
+) -> Result<(), DatabaseError> {
+    let (mut said, mut told) = (Vec::new(), Vec::new());
+    for (verdict, post) in verdicts.iter().zip(posts) {
+        let Verdict::Accepted { message, mentioned } = verdict else { continue };
+        let view = view(message, mentioned, persons);
+        told.extend(
+            mentioned.iter().map(|user| (&post.occasion, mention(room, message, &view.sender, *user))),
+        );
+        let sent = MessageSent {
+            room: room.id,
+            message_id: message.id,
+            version: message.version,
+            message: view,
+            client_id: post.draft.client_id.clone(),
+        };
+        said.push((&post.occasion, sent));
+    }
+    events::append_all(tx, &said)?;
+    events::append_all(tx, &told)
+}
+
+/// A message that nobody but its sender can have read yet.
+fn view(message: &Message, mentioned: &[UserId], persons: &HashMap<UserId, Person>) -> MessageView {
+    let sender = persons.get(&message.sender).cloned();
+    MessageView {
+        sender: sender.unwrap_or_else(|| Person::gone(message.sender)),
+        mentions: mentioned.to_vec(),
+        ..bare(message.clone())
+    }
+}

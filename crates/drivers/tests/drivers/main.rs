@@ -1,0 +1,8 @@
+//! The drivers against real servers.
+
+#[cfg(test)]
+mod otlp;
+#[cfg(test)]
+mod redis;
+#[cfg(test)]
+mod smtp;

@@ -1,0 +1,401 @@
+//! Orders paid at Stripe: the real driver against localstripe in a process of its own, which is slow, silent, cut off,
+//! failing or killed in the middle. Whatever happens, the provider's own list and ours agree once the sweep has been.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use axum::{body::Body, extract::Request};
+use serde_json::{Value, json};
+use stoa_drivers::{
+    stripe::Stripe,
+    testing::{Sent, StripeServer},
+};
+use stoa_platform::{database::DatabaseError, each_engine, testing::TestDatabase};
+
+use super::{both, text};
+use crate::stage::{Seen, Stage, migrations};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const INTENTS: &str = "^/v1/payment_intents$";
+const CONFIRM: &str = "/confirm$";
+const CANCEL: &str = "/cancel$";
+const REFUNDS: &str = "^/v1/refunds$";
+const ONE_INTENT: &str = "^/v1/payment_intents/[A-Za-z0-9_]+$";
+
+/// A shop, and the Stripe it is paid at.
+struct Shop {
+    stage: Stage,
+    stripe: StripeServer,
+    pot: String,
+}
+
+impl Shop {
+    async fn open(db: &TestDatabase) -> Self {
+        let stripe = StripeServer::start();
+        let stage = Stage::paid_at(db, Arc::new(Stripe::new(stripe.settings()).unwrap()));
+        let pot = stage.product(100, 1_000).await;
+        Self { stage, stripe, pot }
+    }
+
+    /// Bob wants a pot and pays by `method`.
+    async fn order(&self, method: &str) -> Seen {
+        self.stage.bob().wants(&self.pot, 1).await;
+        self.stage.bob().pays(method).await
+    }
+
+    async fn sees(&self, order: &str) -> (String, String) {
+        self.stage.bob().sees(order).await
+    }
+
+    /// Everything is well again, and the sweep comes by as often as it takes.
+    async fn settles(&self) {
+        self.stripe.is_well().await;
+        for _ in 0..3 {
+            self.stage.sweep_after(MINUTE * 2).await;
+        }
+    }
+
+    /// Stripe delivers an event.
+    async fn delivers(&self, sent: &Sent) -> Seen {
+        self.delivers_as(&sent.signature, &sent.body).await
+    }
+
+    async fn delivers_as(&self, signature: &str, body: &str) -> Seen {
+        let request = Request::post("/api/payments/webhooks/stripe")
+            .header("content-type", "application/json; charset=utf-8");
+        let request = request.header("stripe-signature", signature).body(Body::from(body.to_owned()));
+        self.stage.person("nobody").request(request.unwrap()).await
+    }
+
+    /// Order, payment and stock agree with what Stripe holds: one charge at most to an order, of its total, less what went
+    /// back; and nothing is left to do.
+    async fn agrees(&self) {
+        let mut taken: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+        let intents = self.stripe.objects("payment_intent").await;
+        for intent in intents.iter().filter(|intent| intent["status"] == "succeeded") {
+            let order = text(&intent["metadata"]["order"]).split(':').nth(1).unwrap().to_owned();
+            let before = taken.insert(order.clone(), (intent["amount"].as_i64().unwrap(), 0));
+            assert_eq!(before, None, "order {order} is paid twice");
+        }
+        for refund in self.stripe.objects("refund").await {
+            let intent = intents.iter().find(|intent| intent["id"] == refund["payment_intent"]).unwrap();
+            let order = text(&intent["metadata"]["order"]).split(':').nth(1).unwrap().to_owned();
+            taken.get_mut(&order).unwrap().1 += refund["amount"].as_i64().unwrap();
+        }
+        let rows = self.stage.platform.database.read(|connection| {
+            let sql =
+                "SELECT orders.id, orders.status, orders.payment_status, orders.total, payments.captured,
+                           payments.returned, (payments.due_at IS NOT NULL), (SELECT CAST(SUM(quantity) AS BIGINT)
+                           FROM order_items WHERE order_id = orders.id)
+                       FROM orders JOIN payments ON payments.order_id = orders.id";
+            connection.query(sql, &[], |row| {
+                let id: uuid::Uuid = row.read()?;
+                let statuses: (String, String) = (row.read()?, row.read()?);
+                let money: (i64, i64, i64) = (row.read()?, row.read()?, row.read()?);
+                Ok((id.to_string(), statuses, money, row.read::<bool>()?, row.read::<i64>()?))
+            })
+        });
+        let mut sold = 0;
+        for (id, (status, payment), (total, captured, returned), due, pieces) in
+            rows.await.map_err(|error: DatabaseError| error).unwrap()
+        {
+            let (at_stripe, back) = taken.remove(&id).unwrap_or_default();
+            let expected = match payment.as_str() {
+                "captured" => (total, 0),
+                "refunded" => (total, total),
+                "partially_refunded" => (total, returned),
+                _ => (0, 0),
+            };
+            assert_eq!((at_stripe, back), expected, "order {id} is {status}, {payment}");
+            assert_eq!((captured, returned), (at_stripe, back), "order {id} is {status}, {payment}");
+            assert!(!due, "order {id} is {status}, {payment}, and left to the sweep");
+            assert_ne!((status.as_str(), payment.as_str()), ("cancelled", "captured"), "{id}");
+            sold += if status == "cancelled" { 0 } else { pieces };
+        }
+        assert_eq!(taken, BTreeMap::new(), "paid for no order");
+        assert_eq!(self.stage.stock(&self.pot).await, 1_000 - sold);
+        assert_eq!(self.stage.number("SELECT COUNT(*) FROM refunds WHERE state = 'pending'").await, 0);
+    }
+}
+
+each_engine! { &migrations();
+    async fn an_order_is_paid_refunded_in_parts_and_called_off(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        let paid = shop.order("pm_card_visa").await.expect(201);
+        assert_eq!((&paid.body["status"], &paid.body["paymentStatus"]), (&json!("confirmed"), &json!("captured")));
+        assert_eq!(shop.stripe.asked("POST /v1/payment_intents").await, 2, "one to make it, one to confirm it");
+        let order = paid.id();
+        let clerk = shop.stage.clerk();
+        assert_eq!(clerk.refunds(&order, json!({"amount": 1.5})).await.expect(201).body["status"], "succeeded");
+        assert_eq!(shop.sees(&order).await, both("confirmed", "partially_refunded"));
+        shop.stage.bob().cancels(&order).await.expect(200);
+        assert_eq!(shop.sees(&order).await, both("cancelled", "refunded"));
+        shop.agrees().await;
+    }
+
+    async fn a_refused_card_is_told_and_the_order_given_up(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        shop.order("pm_card_chargeDeclined").await.refused(402, "PAYMENT_DECLINED");
+        // Not one of Stripe's.
+        shop.stage.bob().pays("pm_nobodys").await.refused(402, "PAYMENT_DECLINED");
+        shop.stage.bob().pays("cash").await.refused(422, "VALIDATION_FAILED");
+        assert_eq!(shop.stage.bob().get("/api/cart").await.body["items"][0]["quantity"], 1);
+        shop.agrees().await;
+    }
+
+    async fn a_second_step_is_taken_well_badly_or_not_at_all(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        let mut orders = Vec::new();
+        for how in ["well", "badly", "not at all"] {
+            let order = shop.order("pm_card_authenticationRequired").await.expect(201);
+            let action = &order.body["nextAction"];
+            let intent = text(&action["paymentIntentId"]);
+            assert!(text(&action["clientSecret"]).starts_with(&intent), "{action}");
+            assert_eq!(action["type"], "use_stripe_sdk");
+            // Saying so is not enough.
+            let seen = shop.stage.bob().has_authenticated(&intent).await.expect(200);
+            assert_eq!((&seen.body["success"], &seen.body["code"]), (&json!(false), &json!("ACTION_REQUIRED")));
+            if how != "not at all" {
+                shop.stripe.authenticates(&intent, how).await;
+                let seen = shop.stage.bob().has_authenticated(&intent).await.expect(200);
+                assert_eq!(seen.body["success"], how == "well", "{}", seen.text);
+            }
+            orders.push(order.id());
+        }
+        assert_eq!(shop.sees(&orders[0]).await, both("confirmed", "captured"));
+        assert_eq!(shop.sees(&orders[1]).await, both("cancelled", "failed"));
+        assert_eq!(shop.sees(&orders[2]).await, both("pending", "pending"));
+        shop.stage.sweep_after(MINUTE * 31).await;
+        assert_eq!(shop.sees(&orders[2]).await, both("cancelled", "failed"));
+        shop.agrees().await;
+    }
+
+    async fn an_order_is_paid_later_by_the_second_card(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        let order = shop.order("deferred").await.expect(201).id();
+        let bob = shop.stage.bob();
+        let (first, again) = (bob.opens_intent(&order).await.expect(200), bob.opens_intent(&order).await.expect(200));
+        assert_eq!(first.body, again.body);
+        let intent = text(&first.body["paymentIntentId"]);
+        assert_eq!(bob.confirms(&intent, "pm_card_chargeDeclined").await.expect(200).body["code"], "PAYMENT_DECLINED");
+        let paid = bob.confirms(&intent, "pm_card_visa").await.expect(200).body;
+        assert_eq!(paid["success"], true, "{paid}");
+        assert!(text(&paid["transactionId"]).starts_with("ch_"));
+        assert_eq!(shop.sees(&order).await, both("confirmed", "captured"));
+        shop.agrees().await;
+    }
+
+    async fn answers_are_lost_at_each_question_of_an_order(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        for (method, path) in [("POST", INTENTS), ("POST", CONFIRM)] {
+            for what in ["cut_before", "cut_after", "fail_before", "fail_after", "slow"] {
+                for looks_up in [true, false] {
+                    shop.stripe.suffers(what, method, path, 1).await;
+                    if !looks_up {
+                        shop.stripe.suffers("cut_before", "GET", ONE_INTENT, 1).await;
+                    }
+                    let seen = shop.order("pm_card_visa").await.expect(201);
+                    shop.settles().await;
+                    let (status, payment) = shop.sees(&seen.id()).await;
+                    let ended = [both("confirmed", "captured"), both("cancelled", "failed")];
+                    assert!(ended.contains(&(status.clone(), payment)), "{what} {path}: {}", seen.text);
+                    // A failure of Stripe's own is asked about once more.
+                    let opened = path == INTENTS && what.starts_with("fail");
+                    let arrived = (path == CONFIRM && what.ends_with("after")) || what == "slow" || opened;
+                    assert_eq!(status == "confirmed", arrived, "{what} {path}");
+                    shop.agrees().await;
+                }
+            }
+        }
+    }
+
+    async fn answers_are_lost_where_an_order_is_given_up_or_paid_back(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        for what in ["cut_before", "cut_after", "fail_before", "fail_after"] {
+            // A payment that waits is cancelled.
+            let waiting = shop.order("pm_card_authenticationRequired").await.expect(201).id();
+            shop.stripe.suffers(what, "POST", CANCEL, 1).await;
+            shop.stage.bob().cancels(&waiting).await.expect(200);
+            // One that was taken is paid back, in parts.
+            let paid = shop.order("pm_card_visa").await.expect(201).id();
+            shop.stripe.suffers(what, "POST", REFUNDS, 2).await;
+            let part = shop.stage.clerk().refunds(&paid, json!({"amount": 2})).await.expect(201).body;
+            assert_eq!(part["status"], "pending", "{what}");
+            shop.stage.bob().cancels(&paid).await.expect(200);
+            shop.settles().await;
+            assert_eq!(shop.sees(&waiting).await, both("cancelled", "failed"), "{what}");
+            assert_eq!(shop.sees(&paid).await, both("cancelled", "refunded"), "{what}");
+            shop.agrees().await;
+        }
+    }
+
+    async fn answers_are_lost_where_an_order_is_paid_later(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        for what in ["cut_before", "cut_after", "fail_after"] {
+            let order = shop.order("deferred").await.expect(201).id();
+            shop.stripe.suffers(what, "POST", INTENTS, if what == "fail_after" { 2 } else { 1 }).await;
+            shop.stage.bob().opens_intent(&order).await.expect(503);
+            let intent = shop.stage.bob().intent(&order).await;
+            shop.stripe.suffers(what, "POST", CONFIRM, 1).await;
+            shop.stripe.suffers("cut_before", "GET", ONE_INTENT, 1).await;
+            shop.stage.bob().confirms(&intent, "pm_card_visa").await.expect(503);
+            shop.stripe.is_well().await;
+            shop.stage.sweep_after(MINUTE).await;
+            let paid = both("confirmed", "captured");
+            if what == "cut_before" {
+                assert_eq!(shop.sees(&order).await, both("pending", "pending"));
+                shop.stage.bob().confirms(&intent, "pm_card_visa").await.expect(200);
+            }
+            assert_eq!(shop.sees(&order).await, paid, "{what}");
+            shop.agrees().await;
+        }
+    }
+
+    async fn a_silent_stripe_holds_nobody_up_for_ever(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        shop.stripe.suffers("silent_after", "POST", CONFIRM, 1).await;
+        let taken = shop.order("pm_card_visa").await.expect(201);
+        assert_eq!(taken.body["paymentStatus"], "captured", "looking it up tells");
+        shop.stripe.suffers("silent_before", "POST", CONFIRM, 1).await;
+        let never = shop.order("pm_card_visa").await.expect(201);
+        assert_eq!(never.body["paymentStatus"], "pending");
+        shop.settles().await;
+        assert_eq!(shop.sees(&never.id()).await, both("cancelled", "failed"));
+        shop.agrees().await;
+    }
+
+    async fn stripe_is_killed_at_each_question_and_started_again(db: TestDatabase) {
+        let mut shop = Shop::open(&db).await;
+        for (path, what) in [(INTENTS, "die_before"), (INTENTS, "die_after"), (CONFIRM, "die_before"), (CONFIRM, "die_after")] {
+            shop.stripe.suffers(what, "POST", path, 1).await;
+            let order = shop.order("pm_card_visa").await.expect(201);
+            assert_eq!(order.body["paymentStatus"], "pending");
+            // It is away for a while, and nothing is lost.
+            shop.stage.sweep_after(MINUTE).await;
+            shop.stripe.restart();
+            shop.settles().await;
+            let arrived = path == CONFIRM && what == "die_after";
+            let expected = if arrived { both("confirmed", "captured") } else { both("cancelled", "failed") };
+            assert_eq!(shop.sees(&order.id()).await, expected, "{path} {what}");
+            shop.agrees().await;
+        }
+        for what in ["die_before", "die_after"] {
+            let order = shop.order("pm_card_visa").await.expect(201).id();
+            shop.stripe.suffers(what, "POST", REFUNDS, 1).await;
+            shop.stage.bob().cancels(&order).await.expect(200);
+            assert_eq!(shop.sees(&order).await, both("cancelled", "captured"));
+            shop.stripe.restart();
+            shop.settles().await;
+            assert_eq!(shop.sees(&order).await, both("cancelled", "refunded"), "{what}");
+            shop.agrees().await;
+        }
+    }
+
+    async fn webhooks_are_heard_once_however_they_come(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        // Before the answer, which never comes.
+        shop.stripe.suffers("cut_after", "POST", CONFIRM, 1).await;
+        shop.stripe.suffers("cut_before", "GET", ONE_INTENT, 1).await;
+        let order = shop.order("pm_card_visa").await.expect(201);
+        assert_eq!(order.body["paymentStatus"], "pending");
+        let order = order.id();
+        let [sent] = &shop.stripe.sent("payment_intent.succeeded", 1).await[..] else { panic!("one") };
+        // Forged: another body, another time, another secret's signature, none.
+        let foreign = sent.body.replace("succeeded", "succeeded ");
+        shop.delivers_as(&sent.signature, &foreign).await.refused(400, "INVALID_SIGNATURE");
+        let (time, hex) = sent.signature.split_once(",v1=").unwrap();
+        let time: i64 = time.strip_prefix("t=").unwrap().parse().unwrap();
+        shop.delivers_as(&format!("t={},v1={hex}", time + 1), &sent.body).await.refused(400, "INVALID_SIGNATURE");
+        let turned: String = hex.chars().rev().collect();
+        shop.delivers_as(&format!("t={time},v1={turned}"), &sent.body).await.refused(400, "INVALID_SIGNATURE");
+        shop.delivers_as("", &sent.body).await.refused(400, "INVALID_SIGNATURE");
+        assert_eq!(shop.sees(&order).await, both("pending", "pending"));
+        // Beside a signature by a secret that was rolled.
+        let rolled = format!("t={time},v1={turned},v1={hex}");
+        shop.delivers_as(&rolled, &sent.body).await.expect(204);
+        assert_eq!(shop.sees(&order).await, both("confirmed", "captured"));
+        for _ in 0..3 {
+            shop.delivers(sent).await.expect(204);
+        }
+        assert_eq!(shop.stage.events("payment.processed").await.len(), 1);
+        // Replayed by somebody who has kept it.
+        shop.stage.clock.advance(MINUTE * 6);
+        shop.delivers(sent).await.refused(400, "STALE_SIGNATURE");
+        shop.settles().await;
+        shop.agrees().await;
+    }
+
+    async fn what_happens_at_stripe_alone_is_heard_or_found(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        // The buyer's client pays; one webhook comes, one is lost.
+        let (heard, found) = (shop.order("deferred").await.expect(201).id(), shop.order("deferred").await.expect(201).id());
+        for order in [&heard, &found] {
+            let intent = shop.stage.bob().intent(order).await;
+            shop.stripe.pays_by_itself(&intent, "pm_card_visa").await;
+        }
+        let intent = shop.stage.intent_of(&heard).await;
+        let sent = shop.stripe.sent("payment_intent.succeeded", 2).await;
+        let of_it = sent.iter().find(|sent| sent.event()["data"]["object"]["id"] == json!(intent));
+        shop.delivers(of_it.unwrap()).await.expect(204);
+        assert_eq!(shop.sees(&heard).await, both("confirmed", "captured"));
+        // Somebody gives money back there.
+        shop.stripe.gives_back_by_itself(&intent, 210).await;
+        let [refunded] = &shop.stripe.sent("charge.refunded", 1).await[..] else { panic!("one") };
+        for _ in 0..2 {
+            shop.delivers(refunded).await.expect(204);
+        }
+        assert_eq!(shop.sees(&heard).await, both("confirmed", "partially_refunded"));
+        assert_eq!(shop.stage.bob().sees_refunds(&heard).await[0]["amount"], json!(2.1));
+        assert_eq!(shop.sees(&found).await, both("pending", "pending"));
+        shop.stage.sweep_after(MINUTE * 31).await;
+        assert_eq!(shop.sees(&found).await, both("confirmed", "captured"), "giving it up found it paid");
+        shop.agrees().await;
+    }
+
+    async fn a_refusal_at_stripe_is_heard_late_and_early(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        let order = shop.order("deferred").await.expect(201).id();
+        let intent = shop.stage.bob().intent(&order).await;
+        shop.stripe.pays_by_itself(&intent, "pm_card_chargeDeclined").await;
+        let [refused] = &shop.stripe.sent("payment_intent.payment_failed", 1).await[..] else { panic!("one") };
+        shop.delivers(refused).await.expect(204);
+        assert_eq!(shop.sees(&order).await, both("pending", "pending"), "there is time for another card");
+        shop.stage.bob().confirms(&intent, "pm_card_visa").await.expect(200);
+        shop.delivers(refused).await.expect(204);
+        assert_eq!(shop.sees(&order).await, both("confirmed", "captured"));
+        shop.agrees().await;
+    }
+
+    async fn many_buy_while_stripe_falters(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        for (what, method, path) in [("cut_after", "POST", CONFIRM), ("fail_before", "POST", INTENTS), ("cut_before", "GET", ONE_INTENT)] {
+            shop.stripe.suffers(what, method, path, 6).await;
+        }
+        let mut placed = Vec::new();
+        for number in 0..20 {
+            let method = if number % 5 == 4 { "pm_card_chargeDeclined" } else { "pm_card_visa" };
+            let seen = shop.order(method).await;
+            assert!([201, 402].contains(&seen.status), "{}", seen.text);
+            if seen.status == 201 && number % 3 == 0 {
+                placed.push(seen.id());
+            }
+        }
+        for order in placed {
+            shop.stage.bob().cancels(&order).await;
+        }
+        shop.settles().await;
+        shop.agrees().await;
+    }
+
+    async fn a_key_that_is_not_taken_harms_nobody(db: TestDatabase) {
+        let stripe = StripeServer::start();
+        let settings = stoa_drivers::stripe::StripeSettings { secret_key: "pk_wrong".into(), ..stripe.settings() };
+        let stage = Stage::paid_at(&db, Arc::new(Stripe::new(settings).unwrap()));
+        let shop = Shop { pot: stage.product(100, 1_000).await, stage, stripe };
+        let order = shop.order("pm_card_visa").await.expect(201);
+        assert_eq!(order.body["paymentStatus"], "pending");
+        shop.settles().await;
+        assert_eq!(shop.sees(&order.id()).await, both("cancelled", "failed"));
+        assert_eq!(shop.stripe.objects("payment_intent").await, Vec::<Value>::new());
+        shop.agrees().await;
+    }
+}
