@@ -15,6 +15,7 @@ use stoa_platform::{
 
 use crate::{
     Ordering,
+    cancel_order::as_it_stands,
     error::OrderError,
     order::Order,
     provider::{attempt_key, intent_key},
@@ -95,30 +96,42 @@ impl Ordering {
         let mut payment = payment;
         let is_open = payment.state.is_open();
         let outcome = if is_open { self.charge(&order, &mut payment, attempt).await } else { None };
-        if outcome.is_none() && is_open {
-            // Nobody knows yet. The key stays open: a retry after its lease looks again, and so does the sweep.
-            return self.answer(order, &payment, None);
-        }
         failpoint::reach("order.after_charge");
         let (ordering, occasion) = (self.clone(), self.later(&occasion));
         let settled = self.platform.database.write(move |tx| {
-            let order = match &outcome {
-                Some(outcome) => {
-                    ordering.settle(tx, &occasion, (&order, &payment), outcome, Listener::Buyer)?
-                }
-                None => order.clone(),
-            };
-            let answered = ordering.answer(order, &payment, outcome.as_ref());
-            match &answered {
-                Ok(reply) => once.finish(tx, reply, occasion.at)?,
-                Err(_) => once.forget(tx)?,
-            }
+            let charged = (&order, &payment, outcome.as_ref());
+            let answered = ordering.settle_and_answer(tx, &occasion, charged, &once)?;
             failpoint::reach("order.settle.before_commit");
             Ok::<_, OrderError>(answered)
         });
         let answered = settled.await?;
         failpoint::reach("order.after_settle");
         answered
+    }
+
+    /// Writes down what came of a charge and what its buyer is told. Whoever does not know finds the order as it stands:
+    /// the sweep may have settled it meanwhile, and a payment it has given up is no pending one.
+    fn settle_and_answer(
+        &self,
+        tx: &mut Tx<'_>,
+        occasion: &Occasion,
+        (order, payment, outcome): (&Order, &Payment, Option<&ChargeOutcome>),
+        once: &Once,
+    ) -> Result<Result<Reply, OrderError>, DatabaseError> {
+        let (order, is_open) = if let Some(outcome) = outcome {
+            (self.settle(tx, occasion, (order, payment), outcome, Listener::Buyer)?, false)
+        } else {
+            let (order, payment) = as_it_stands(tx, order.id)?;
+            (order, payment.state.is_open())
+        };
+        let answered = self.answer(order, payment, outcome);
+        match &answered {
+            // Nobody knows yet. The key stays open: a retry after its lease looks again, and so does the sweep.
+            Ok(_) if is_open => {}
+            Ok(reply) => once.finish(tx, reply, occasion.at)?,
+            Err(_) => once.forget(tx)?,
+        }
+        Ok(answered)
     }
 
     /// Asks the provider for the money; `None` when it is not known what came of it. The same charge is never asked for

@@ -13,7 +13,8 @@ Payments, refunds, errors, events and their signatures are localstripe's. What i
 Webhooks go to a list that a test reads at /_config/told, to deliver them when and as often as it likes.
 
 POST /_config/fault {method, path, what, times}: what happens to the next `times` requests whose path matches, before or after
-localstripe has done what was asked: cut, fail (500), silent, die (the process kills itself), or slow, which is all.
+localstripe has done what was asked: cut, fail (500), silent, die (the process kills itself); or slow, or held until
+DELETE /_config/faults, which is all.
 """
 
 import asyncio
@@ -35,6 +36,8 @@ FOLDER, PORT = sys.argv[1], int(sys.argv[2])
 STORE = os.path.join(FOLDER, "store.pickle")
 # How long a slow answer takes: less than the driver's patience.
 SLOW = 0.3
+# How often one that is held looks whether it is not any more.
+HELD = 0.005
 faults = []
 heard = []
 requests = []
@@ -170,6 +173,8 @@ async def outermost(request, handler):
     what, _, when = fault_of(request).partition("_")
     if what == "slow":
         await asyncio.sleep(SLOW)
+    while what == "held" and faults:
+        await asyncio.sleep(HELD)
     if when == "before":
         return await suffer(request, what)
     answer = await once(request, handler)

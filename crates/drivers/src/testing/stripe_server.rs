@@ -17,8 +17,6 @@ use crate::stripe::StripeSettings;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often it looks.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long the driver waits for an answer of this server: longer than a slow one takes.
-const DRIVERS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A Stripe that is running; it ends when this is dropped.
 #[derive(Debug)]
@@ -77,11 +75,13 @@ impl StripeServer {
         StripeSettings {
             webhook_secret: Some(Self::WEBHOOK_SECRET.to_owned()),
             api_base: self.address(),
-            patience: DRIVERS_PATIENCE,
+            patience: Self::PATIENCE,
             ..StripeSettings::of(Self::SECRET_KEY.to_owned())
         }
     }
 
+    /// How long the driver waits for an answer of this server: longer than a slow one takes.
+    pub const PATIENCE: Duration = Duration::from_secs(2);
     /// A key that it takes.
     pub const SECRET_KEY: &'static str = "sk_test_of_the_suite";
     /// What it signs its webhooks with.

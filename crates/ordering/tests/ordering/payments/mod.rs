@@ -3,6 +3,7 @@
 mod confirm;
 mod refunds;
 mod stripe;
+mod stripe_shop;
 mod webhooks;
 
 use serde_json::{Value, json};
