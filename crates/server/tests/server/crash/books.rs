@@ -57,7 +57,7 @@ pub(crate) struct Books {
     pub(crate) refunds: HashMap<Uuid, i64>,
     pub(crate) events: Vec<Entry>,
     pub(crate) subjects: Vec<String>,
-    /// Jobs that were given up or are not done, events that were parked, followers in trouble.
+    /// Jobs that were given up or are not done, events that were parked or that nobody told, followers in trouble.
     pub(crate) leftovers: Vec<String>,
 }
 
@@ -204,6 +204,9 @@ fn leftovers(connection: &mut Connection<'_>) -> Result<Vec<String>, DatabaseErr
          WHERE dead_at IS NOT NULL OR last_error IS NOT NULL OR kind IN ('notify-buyer', 'send-mail')",
         "SELECT 'parked by ' || follower || ': ' || reason FROM parked_events",
         "SELECT 'follower ' || name || ': ' || last_error FROM followers WHERE last_error IS NOT NULL",
+        "SELECT 'not told: ' || type || ' of ' || aggregate FROM events
+         WHERE type IN ('order.status_changed', 'payment.refunded')
+             AND NOT EXISTS (SELECT 1 FROM notifications WHERE event_id = events.id)",
     ];
     let mut leftovers = Vec::new();
     for question in questions {

@@ -150,3 +150,30 @@ mod crash_between_a_mail_and_the_end_of_its_job {
         on(Engine::Postgres, die_between_a_mail_and_the_end_of_its_job(Engine::Postgres));
     }
 }
+
+/// The dead node had the places of its followers, and the next one takes them over after a while: until then orders are
+/// paid and nobody has heard of it.
+async fn die_with_the_followers_places(engine: Engine) {
+    let mut shop = Shop::open(engine).await;
+    for life in ["the first", "the second"] {
+        let node = shop.home.start().await;
+        shop.shoppers.choose().await;
+        shop.recover(&node).await;
+        shop.must_balance(&format!("in {life} life")).await;
+        node.kill();
+    }
+}
+
+mod crash_with_the_followers_places {
+    use super::*;
+
+    #[test]
+    fn sqlite() {
+        on(Engine::Sqlite, die_with_the_followers_places(Engine::Sqlite));
+    }
+
+    #[test]
+    fn postgres() {
+        on(Engine::Postgres, die_with_the_followers_places(Engine::Postgres));
+    }
+}

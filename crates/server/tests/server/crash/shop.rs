@@ -6,7 +6,6 @@ use stoa_drivers::testing::StripeServer;
 use stoa_kernel::Clock;
 use stoa_platform::{
     database::{Connection, Database, DatabaseError, Engine},
-    jobs,
     mail::{Mailer, SentMail},
     params,
 };
@@ -97,7 +96,11 @@ impl Shop {
         }
         let busy = "SELECT COUNT(*) FROM pg_stat_activity
                     WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()";
-        until("PostgreSQL forgets the dead process", || async { count(database, busy).await == 0 }).await;
+        until("PostgreSQL forgets the dead process", || async {
+            let busy = count(database, busy).await;
+            if busy == 0 { Ok(()) } else { Err(format!("{busy} connections are busy")) }
+        })
+        .await;
     }
 
     /// Has every request that got no answer repeated until it gets one, then waits until nothing is left to do.
@@ -107,15 +110,20 @@ impl Shop {
         self.settle().await;
     }
 
-    /// Waits until no payment is between two steps, no job is left and every event has its place.
+    /// Waits until nothing is left to do. What a follower makes of an event may be an event or a job again, so all is
+    /// looked at in one moment, after every follower has had what is in the log then.
     pub(crate) async fn settle(&self) {
-        let database = self.home.open();
-        let moving = "SELECT (SELECT COUNT(*) FROM payments WHERE state IN ('charging', 'voiding'))
-                          + (SELECT COUNT(*) FROM refunds WHERE state = 'pending')";
-        until("payments are settled", || async { count(&database, moving).await == 0 }).await;
-        until("jobs are done", || async { read(&database, jobs::waiting).await == 0 }).await;
-        let unplaced = "SELECT COUNT(*) FROM events WHERE pos IS NULL";
-        until("events have their places", || async { count(&database, unplaced).await == 0 }).await;
+        let (database, anon) = (self.home.open(), self.home.anon());
+        until("nothing is left to do", || async {
+            let figures = anon.get("/metrics").await.expect(200).text;
+            let left = read(&database, Left::read).await;
+            if left.is_nothing() && all_have_heard(&figures, left.head) {
+                return Ok(());
+            }
+            let followers = figures.lines().filter(|line| line.starts_with("stoa_follower_lag"));
+            Err(format!("{left:?}, {}", followers.collect::<Vec<_>>().join(", ")))
+        })
+        .await;
     }
 
     /// Checks everything that must hold once all is settled: by these books, which know what shoppers were told, and by
@@ -166,14 +174,58 @@ async fn stock_up(home: &Home) -> Goods {
     Goods { ids, stock }
 }
 
-async fn until<F: Future<Output = bool>>(what: &str, mut happened: impl FnMut() -> F) {
+/// What is not done yet, and how long the log is.
+#[derive(Debug)]
+struct Left {
+    payments: i64,
+    refunds: i64,
+    jobs: i64,
+    unplaced: i64,
+    head: i64,
+}
+
+impl Left {
+    /// One statement, so that all of it is seen in one moment.
+    fn read(connection: &mut Connection<'_>) -> Result<Self, DatabaseError> {
+        let sql = "SELECT (SELECT COUNT(*) FROM payments WHERE state IN ('charging', 'voiding')),
+                          (SELECT COUNT(*) FROM refunds WHERE state = 'pending'),
+                          (SELECT COUNT(*) FROM jobs WHERE dead_at IS NULL),
+                          (SELECT COUNT(*) FROM events WHERE pos IS NULL),
+                          (SELECT COALESCE(MAX(pos), 0) FROM events)";
+        let left = connection.find(sql, &[], |row| {
+            Ok(Self {
+                payments: row.read()?,
+                refunds: row.read()?,
+                jobs: row.read()?,
+                unplaced: row.read()?,
+                head: row.read()?,
+            })
+        })?;
+        left.ok_or_else(|| DatabaseError::Defect("no row of counts".into()))
+    }
+
+    fn is_nothing(&self) -> bool {
+        [self.payments, self.refunds, self.jobs, self.unplaced] == [0; 4]
+    }
+}
+
+/// Whether every follower has had the log up to `head`, by the node's own figures.
+fn all_have_heard(figures: &str, head: i64) -> bool {
+    let mut lags = figures.lines().filter(|line| line.starts_with("stoa_follower_lag{")).peekable();
+    let log = format!("stoa_events_head {head}");
+    figures.lines().any(|line| line == log) && lags.peek().is_some() && lags.all(|line| line.ends_with(" 0"))
+}
+
+async fn until<F: Future<Output = Result<(), String>>>(what: &str, mut happened: impl FnMut() -> F) {
+    let mut missing = String::new();
     for _ in 0..PATIENCE {
-        if happened().await {
-            return;
+        match happened().await {
+            Ok(()) => return,
+            Err(still) => missing = still,
         }
         tokio::time::sleep(PAUSE).await;
     }
-    panic!("in vain: until {what}");
+    panic!("in vain: until {what}: {missing}");
 }
 
 async fn count(database: &Database, sql: &'static str) -> i64 {

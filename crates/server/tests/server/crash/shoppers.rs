@@ -92,7 +92,7 @@ impl Shopper {
         }
     }
 
-    /// Buys something, and may call it off.
+    /// Ends what was begun, then chooses something new to buy.
     async fn shop(&mut self) -> Result<(), Unanswered> {
         self.finish().await?;
         self.fill_cart().await
@@ -265,6 +265,13 @@ pub(crate) struct Shoppers(pub(crate) Vec<Shopper>);
 pub(crate) struct Shopping(JoinSet<Shopper>);
 
 impl Shoppers {
+    /// Each fills a cart and is about to buy it.
+    pub(crate) async fn choose(&mut self) {
+        for shopper in &mut self.0 {
+            assert!(shopper.shop().await.is_ok(), "the node died");
+        }
+    }
+
     /// Sends them shopping until the node dies.
     pub(crate) fn go(&mut self) -> Shopping {
         let mut tasks = JoinSet::new();
