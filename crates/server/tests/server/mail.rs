@@ -52,7 +52,7 @@ async fn mails_go_to_the_server_and_their_links_nowhere_else() {
         assert!(shown.body.get("message").is_none() && !shown.text.contains("token="), "{}", shown.text);
     }
     assert!(!home.data().join("mails").exists(), "nothing is kept beside");
-    assert!(!node.last_words().contains("hush"));
+    assert!(!node.log().contains("hush"));
 }
 
 #[tokio::test]

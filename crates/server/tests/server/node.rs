@@ -5,8 +5,10 @@ use std::{
     io::{self, Write},
     net::TcpListener,
     os::unix::process::ExitStatusExt,
+    panic,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Mutex, Once, PoisonError},
     thread,
     time::Duration,
 };
@@ -24,8 +26,9 @@ pub(crate) const ADMIN: &str = "admin@example.com";
 /// How often a node that starts or ends is looked at, and how many times.
 const PAUSE: Duration = Duration::from_millis(3);
 const PATIENCE: usize = 20_000;
-/// How much of its log is shown when a test fails.
-const LAST_LINES: usize = 80;
+/// How much of its log is shown when a test fails, and how much of why it failed is said again after that.
+const LAST_LINES: usize = 15;
+const LONGEST_REASON: usize = 2_000;
 /// Below the ports that the system gives to connections, so that nobody takes ours while the node is down.
 const FIRST_PORT: u64 = 18_000;
 const PORTS: u64 = 12_000;
@@ -137,6 +140,7 @@ impl Home {
     }
 
     fn spawn(&self, variables: &[(&str, String)]) -> Node {
+        remember_panics();
         let log = self.folder.path().join("stderr.log");
         let file = File::options().create(true).append(true).open(&log).unwrap();
         let mut command = self.command(&["serve"]);
@@ -146,7 +150,8 @@ impl Home {
     }
 }
 
-/// A running process. It is killed when it is dropped; if its test has failed, its log is shown.
+/// A running process. It is killed when it is dropped; if its test has failed, the end of its log is shown, and after it
+/// why the test failed: of a long output the last lines are what is seen.
 pub(crate) struct Node {
     child: Child,
     log: PathBuf,
@@ -192,11 +197,15 @@ impl Node {
         panic!("the node does not end");
     }
 
+    /// Its log, and that of those before it in the same home.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
     /// The last lines of its log.
     pub(crate) fn last_words(&self) -> String {
-        let text = fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
     }
 }
@@ -207,9 +216,25 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            tell(&format!("--- the node's log ends so:\n{}", self.last_words()));
+            let reasons = PANICS.lock().unwrap_or_else(PoisonError::into_inner).join("\n");
+            tell(&format!("--- the node's log ends so:\n{}\n--- the test {reasons}", self.last_words()));
         }
     }
+}
+
+/// What panics have said so far: a shopper's, then that of the test that waits for it.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn remember_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let tell_at_once = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            let told = panic.to_string().chars().take(LONGEST_REASON).collect();
+            PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+            tell_at_once(panic);
+        }));
+    });
 }
 
 /// Says something about a test beside its result.

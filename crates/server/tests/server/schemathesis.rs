@@ -138,8 +138,9 @@ async fn once(who: Who, round: impl Fn(&'static str) -> Round) -> usize {
     }
     let the_one = ["--include-path", ENDS_THE_SESSION];
     total += holds(&home, V2.0, round(V2.1), signed_in.as_ref(), &the_one);
-    let log = node.last_words();
-    assert!(!log.contains("panicked"), "{log}");
+    let log = node.log();
+    let panics: Vec<&str> = log.lines().filter(|line| line.contains("panicked")).collect();
+    assert!(panics.is_empty(), "{panics:?}");
     total
 }
 

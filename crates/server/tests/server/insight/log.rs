@@ -18,7 +18,7 @@ async fn every_line_of_a_request_says_which_and_no_line_says_a_secret() {
     let body = json!({"email": "bob@example.com", "password": "Hush-Hush-S3cret", "name": "Bob"});
     asking.post(&format!("/api/auth/register?token={secret}"), body).await;
 
-    let log = node.last_words();
+    let log = node.log();
     assert!(!log.contains(secret) && !log.contains("Hush-Hush-S3cret"), "{log}");
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let line =
