@@ -1,11 +1,11 @@
 //! Who a credential belongs to: the question of every request, so the way is short.
 
-use std::{net::IpAddr, pin::Pin, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use sha2::{Digest, Sha256};
-use stoa_http::{Authenticator, Credentials};
 use stoa_kernel::{
-    Actor, Permission, Permissions, Refusal, SessionId, SignedIn, Timestamp, UserId, actor::Machine,
+    Actor, Authenticator, Credentials, Permission, Permissions, Refusal, SessionId, SignedIn, Timestamp,
+    UserId, actor::Machine, authenticate::Identified,
 };
 use stoa_platform::database::{Connection, DatabaseError};
 use subtle::ConstantTimeEq;
@@ -47,13 +47,23 @@ impl Accounts {
         let now = self.clock().now();
         let bearer = self.verify_token(token, now).await?;
         let session = self.live_session(bearer.sid, now).await?;
-        let session = session
-            .ok_or_else(|| unauthenticated("SESSION_ENDED", "The session has ended; sign in again."))?;
+        let session = session.ok_or_else(session_ended)?;
         if session.user != bearer.sub {
             return Err(invalid_token());
         }
+        self.person_of(bearer.sid, session, now).await
+    }
+
+    /// A token that is brought says itself when it runs out. Here nobody says it but the session.
+    async fn by_session(&self, id: SessionId) -> Result<Actor, Refusal> {
+        let now = self.clock().now();
+        let session = self.live_session(id, now).await?.filter(|session| session.expires_at > now);
+        self.person_of(id, session.ok_or_else(session_ended)?, now).await
+    }
+
+    async fn person_of(&self, id: SessionId, session: LiveSession, now: Timestamp) -> Result<Actor, Refusal> {
         let permissions = self.permissions_of(&session.role, now).await?;
-        Ok(Actor::User(SignedIn { user: session.user, session: bearer.sid, role: session.role, permissions }))
+        Ok(Actor::User(SignedIn { user: session.user, session: id, role: session.role, permissions }))
     }
 
     /// The session, unless it has ended; read at most a second ago.
@@ -87,11 +97,7 @@ impl Accounts {
 }
 
 impl Authenticator for Accounts {
-    fn authenticate<'r>(
-        &'r self,
-        credentials: Credentials<'r>,
-        client: IpAddr,
-    ) -> Pin<Box<dyn Future<Output = Result<Actor, Refusal>> + Send + 'r>> {
+    fn authenticate<'r>(&'r self, credentials: Credentials<'r>, client: IpAddr) -> Identified<'r> {
         Box::pin(async move {
             match credentials {
                 Credentials::Bearer(token) => self.by_token(token).await,
@@ -99,6 +105,14 @@ impl Authenticator for Accounts {
             }
         })
     }
+
+    fn of_session(&self, session: SessionId) -> Identified<'_> {
+        Box::pin(self.by_session(session))
+    }
+}
+
+fn session_ended() -> Refusal {
+    unauthenticated("SESSION_ENDED", "The session has ended; sign in again.")
 }
 
 impl stoa_contracts::accounts::Accounts for Accounts {

@@ -1,9 +1,7 @@
 //! What the edge learns of a request before its handler runs, and how handlers ask for it.
 
 use std::{
-    future::Future,
     net::IpAddr,
-    pin::Pin,
     sync::{Arc, OnceLock},
 };
 
@@ -11,7 +9,7 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, request::Parts},
 };
-use stoa_kernel::{Actor, Clock, Random, Refusal};
+use stoa_kernel::{Actor, Authenticator, Clock, Credentials, Random, Refusal};
 use stoa_platform::{
     cache::Cache,
     limits::{Decision, Limits, Policy},
@@ -25,44 +23,22 @@ use crate::{
     version::ApiVersion,
 };
 
-/// A credential as it came with a request.
-#[derive(Clone, Copy)]
-pub enum Credentials<'r> {
-    /// `Authorization: Bearer <access token>`.
-    Bearer(&'r str),
-    /// `X-API-Key: <key>`.
-    ApiKey(&'r str),
-}
-
-impl<'r> Credentials<'r> {
-    /// The credential of a request, if it carries one; the bearer token is the stronger.
-    pub(crate) fn of(headers: &'r HeaderMap) -> Result<Option<Self>, Refusal> {
-        if let Some(value) = headers.get("authorization") {
-            let text = value.to_str().unwrap_or_default();
-            return match text.split_once(' ') {
-                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-                    Ok(Some(Self::Bearer(token.trim())))
-                }
-                _ => Err(Refusal::new(
-                    stoa_kernel::RefusalKind::Unauthenticated,
-                    "INVALID_TOKEN",
-                    "The Authorization header must be `Bearer <access token>`.",
-                )),
-            };
-        }
-        Ok(headers.get("x-api-key").map(|key| Self::ApiKey(key.to_str().unwrap_or_default())))
+/// The credential of a request, if it carries one; the bearer token is the stronger.
+pub(crate) fn credentials_of(headers: &HeaderMap) -> Result<Option<Credentials<'_>>, Refusal> {
+    if let Some(value) = headers.get("authorization") {
+        let text = value.to_str().unwrap_or_default();
+        return match text.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Ok(Some(Credentials::Bearer(token.trim())))
+            }
+            _ => Err(Refusal::new(
+                stoa_kernel::RefusalKind::Unauthenticated,
+                "INVALID_TOKEN",
+                "The Authorization header must be `Bearer <access token>`.",
+            )),
+        };
     }
-}
-
-/// Tells who a credential belongs to.
-pub trait Authenticator: Send + Sync {
-    /// The actor, or a 401 that says what is wrong with the credential; 403 when it is good, but not from the address
-    /// of this `client`.
-    fn authenticate<'r>(
-        &'r self,
-        credentials: Credentials<'r>,
-        client: IpAddr,
-    ) -> Pin<Box<dyn Future<Output = Result<Actor, Refusal>> + Send + 'r>>;
+    Ok(headers.get("x-api-key").map(|key| Credentials::ApiKey(key.to_str().unwrap_or_default())))
 }
 
 /// What all requests share.

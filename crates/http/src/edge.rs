@@ -16,13 +16,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use stoa_kernel::{Actor, Id, Random, Refusal, RefusalKind, Timestamp};
+use stoa_kernel::{Actor, Authenticator, Id, Random, Refusal, RefusalKind, Timestamp};
 use tower::{Service, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     client::client_address,
-    context::{Authenticator, Credentials, Inner, RequestContext, Shared, too_many},
+    context::{Inner, RequestContext, Shared, credentials_of, too_many},
     limited::{self, Standing},
     measure::{Answered, Measures, RouteMarks},
     problem::{Problem, method_not_allowed},
@@ -177,7 +177,7 @@ async fn admit(
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let peer = peer.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0));
     let client = client_address(peer, request.headers(), &shared.settings.trusted_proxies);
-    let identity = match Credentials::of(request.headers()) {
+    let identity = match credentials_of(request.headers()) {
         Ok(Some(credentials)) => shared.authenticator.authenticate(credentials, client).await,
         Ok(None) => Ok(Actor::Guest),
         Err(refusal) => Err(refusal),

@@ -4,6 +4,7 @@
 //! Plain values and rules. This crate knows no runtime, no HTTP and no SQL, so every other crate may know it.
 
 pub mod actor;
+pub mod authenticate;
 pub mod fields;
 pub mod id;
 pub mod money;
@@ -14,6 +15,7 @@ pub mod time;
 pub mod words;
 
 pub use actor::{Actor, Permission, Permissions, SessionId, SignedIn, UserId};
+pub use authenticate::{Authenticator, Credentials, Identified};
 pub use fields::{Fields, Flaw};
 pub use id::Id;
 pub use money::{Currency, Decimal, Money};

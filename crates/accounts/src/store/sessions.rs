@@ -112,20 +112,23 @@ pub(crate) fn prolong(
     )
 }
 
-/// A session that has not ended, as every request asks for it.
+/// A session that nobody has ended, as every request asks for it; it may have run out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct LiveSession {
     pub(crate) user: UserId,
     pub(crate) role: std::sync::Arc<str>,
+    pub(crate) expires_at: Timestamp,
 }
 
 /// The session of this id, if it has not ended.
 pub(crate) fn live(c: &mut Connection<'_>, id: SessionId) -> Result<Option<LiveSession>, DatabaseError> {
     c.find(
-        "SELECT s.user_id, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+        "SELECT s.user_id, u.role, s.expires_at FROM sessions s JOIN users u ON u.id = s.user_id
          WHERE s.id = $1 AND s.ended_at IS NULL",
         params![id],
-        |row| Ok(LiveSession { user: row.read()?, role: row.read::<String>()?.into() }),
+        |row| {
+            Ok(LiveSession { user: row.read()?, role: row.read::<String>()?.into(), expires_at: row.read()? })
+        },
     )
 }
 

@@ -1,8 +1,6 @@
 //! A toy module of pots behind the real edge.
 
 use std::{
-    future::Future,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -22,11 +20,12 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_http::{
-    Authenticator, CacheRule, Caller, Credentials, Edge, HttpSettings, Idempotent, IfMatch, Json, LimitKey,
-    ListQuery, Outcome, PathParts, Reply, cached, deprecated_surface, limited,
+    CacheRule, Caller, Edge, HttpSettings, Idempotent, IfMatch, Json, LimitKey, ListQuery, Outcome,
+    PathParts, Reply, cached, deprecated_surface, limited,
 };
 use stoa_kernel::{
-    Actor, Clock, ManualClock, Page, Random, Refusal, RefusalKind, SortOrder, Timestamp, actor::Machine,
+    Actor, Authenticator, Clock, Credentials, ManualClock, Page, Random, Refusal, RefusalKind, SessionId,
+    SortOrder, Timestamp, actor::Machine, authenticate::Identified,
 };
 use stoa_platform::{
     MIGRATIONS, Platform,
@@ -52,11 +51,7 @@ pub(crate) struct Pot {
 struct Doorkeeper;
 
 impl Authenticator for Doorkeeper {
-    fn authenticate<'r>(
-        &'r self,
-        credentials: Credentials<'r>,
-        _: std::net::IpAddr,
-    ) -> Pin<Box<dyn Future<Output = Result<Actor, Refusal>> + Send + 'r>> {
+    fn authenticate<'r>(&'r self, credentials: Credentials<'r>, _: std::net::IpAddr) -> Identified<'r> {
         Box::pin(async move {
             match credentials {
                 Credentials::Bearer("good") => {
@@ -65,6 +60,11 @@ impl Authenticator for Doorkeeper {
                 _ => Err(Refusal::new(RefusalKind::Unauthenticated, "INVALID_TOKEN", "Not good.")),
             }
         })
+    }
+
+    /// Machines have none.
+    fn of_session(&self, _: SessionId) -> Identified<'_> {
+        Box::pin(async { Err(Refusal::new(RefusalKind::Unauthenticated, "SESSION_ENDED", "No session.")) })
     }
 }
 

@@ -10,9 +10,10 @@ use axum::{body::Body, extract::Request, http::HeaderMap};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use stoa_contracts::{accounts::Contact, catalog::ProductId, payments::PaymentProvider};
-use stoa_http::{Authenticator, Credentials, Edge, HttpSettings, IDEMPOTENCY_MIGRATION};
+use stoa_http::{Edge, HttpSettings, IDEMPOTENCY_MIGRATION};
 use stoa_kernel::{
-    Actor, Clock, Id, ManualClock, Permission, Permissions, Random, Refusal, SignedIn, Timestamp, UserId,
+    Actor, Authenticator, Clock, Credentials, Id, ManualClock, Permission, Permissions, Random, Refusal,
+    SessionId, SignedIn, Timestamp, UserId, authenticate::Identified,
 };
 use stoa_ordering::{Ordering, OrderingSettings, RemoveAbandonedCarts, Shop, TestProvider};
 use stoa_platform::{
@@ -59,11 +60,7 @@ fn permissions(name: &str) -> Arc<Permissions> {
 }
 
 impl Authenticator for Doorkeeper {
-    fn authenticate<'r>(
-        &'r self,
-        credentials: Credentials<'r>,
-        _: std::net::IpAddr,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Actor, Refusal>> + Send + 'r>> {
+    fn authenticate<'r>(&'r self, credentials: Credentials<'r>, _: std::net::IpAddr) -> Identified<'r> {
         Box::pin(async move {
             let Credentials::Bearer(name) = credentials else {
                 return Err(Refusal::authentication_required());
@@ -78,6 +75,11 @@ impl Authenticator for Doorkeeper {
             };
             Ok(Actor::User(person))
         })
+    }
+
+    /// Nobody stays for longer than a request.
+    fn of_session(&self, _: SessionId) -> Identified<'_> {
+        Box::pin(async { Err(Refusal::authentication_required()) })
     }
 }
 
