@@ -48,7 +48,7 @@ impl Accounts {
                 failures::clear(tx, &counted_as, occasion.at)?;
                 let user = users::replace_password(tx, person.user, &checked, &new, occasion.at)?;
                 let user = user.ok_or(AccountError::WrongPassword)?;
-                accounts.end_sessions(tx, person.user, Some(person.session), occasion.at)?;
+                accounts.end_sessions(tx, &occasion, person.user, Some(person.session))?;
                 sessions::forget_tokens(tx, person.session)?;
                 resets::end(tx, person.user, occasion.at)?;
                 events::append(tx, &occasion, &PasswordChanged { user_id: person.user })?;

@@ -58,7 +58,7 @@ impl Accounts {
         self.database()
             .write(move |tx| {
                 let own = devices::is_live_of(tx, person.user, session, occasion.at)?;
-                if !own || !accounts.end_session(tx, session, occasion.at)? {
+                if !own || !accounts.end_session(tx, &occasion, session)? {
                     return Err(AccountError::UnknownSession);
                 }
                 let note = Note::new(kind::SESSION_ENDED, &occasion.actor).from(&client);

@@ -1,9 +1,11 @@
 //! Ending sessions.
 
-use stoa_kernel::{SessionId, Timestamp, UserId};
+use stoa_contracts::accounts::SessionEnded;
+use stoa_kernel::{SessionId, UserId};
 use stoa_platform::{
     Occasion,
     database::{DatabaseError, Tx},
+    events,
 };
 
 use crate::{
@@ -27,9 +29,9 @@ impl Accounts {
         self.database()
             .write(move |tx| {
                 let Some(token) = sessions::find_token(tx, &hash)? else { return Ok(()) };
-                if accounts.end_session(tx, token.session, occasion.at)? {
-                    let actor = format!("user:{}", token.user);
-                    let occasion = Occasion { actor: actor.clone(), ..occasion.clone() };
+                let actor = format!("user:{}", token.user);
+                let occasion = Occasion { actor: actor.clone(), ..occasion.clone() };
+                if accounts.end_session(tx, &occasion, token.session)? {
                     Note::new(kind::LOGOUT, actor).from(&client).write(tx, &occasion)?;
                 }
                 Ok(())
@@ -47,34 +49,41 @@ impl Accounts {
         let accounts = self.clone();
         self.database()
             .write(move |tx| {
-                accounts.end_sessions(tx, user, None, occasion.at)?;
+                accounts.end_sessions(tx, &occasion, user, None)?;
                 Note::new(kind::LOGOUT_ALL, format!("user:{user}")).from(&client).write(tx, &occasion)?;
                 Ok(())
             })
             .await
     }
 
-    /// Ends one session in this transaction, and drops it from this node's cache once committed.
+    /// Ends one session in this transaction and tells of it; false when it had ended already. This node's cache drops it
+    /// once committed.
     pub(crate) fn end_session(
         &self,
         tx: &mut Tx<'_>,
+        occasion: &Occasion,
         session: SessionId,
-        at: Timestamp,
     ) -> Result<bool, DatabaseError> {
-        let ended = sessions::end(tx, session, at)?;
+        let ended = sessions::end(tx, session, occasion.at)?;
+        if let Some(user_id) = ended {
+            events::append(tx, occasion, &SessionEnded { user_id, session_id: session })?;
+        }
         self.forget_after_commit(tx, vec![session]);
-        Ok(ended)
+        Ok(ended.is_some())
     }
 
     /// As [`Accounts::end_session`], for every session of a user but `spared`.
     pub(crate) fn end_sessions(
         &self,
         tx: &mut Tx<'_>,
+        occasion: &Occasion,
         user: UserId,
         spared: Option<SessionId>,
-        at: Timestamp,
     ) -> Result<(), DatabaseError> {
-        let ended = sessions::end_all(tx, user, spared, at)?;
+        let ended = sessions::end_all(tx, user, spared, occasion.at)?;
+        let told =
+            ended.iter().map(|session| (occasion, SessionEnded { user_id: user, session_id: *session }));
+        events::append_all(tx, &told.collect::<Vec<_>>())?;
         self.forget_after_commit(tx, ended);
         Ok(())
     }

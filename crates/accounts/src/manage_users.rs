@@ -147,7 +147,7 @@ impl Accounts {
                 roles::lock(tx, ADMIN_ROLE)?;
                 let user = users::lock(tx, id)?.ok_or(AccountError::UnknownUser)?;
                 require_cover(tx, &actor, &[&user.role])?;
-                accounts.end_sessions(tx, id, None, occasion.at)?;
+                accounts.end_sessions(tx, &occasion, id, None)?;
                 users::delete(tx, id)?;
                 require_an_admin(tx, &user.role)?;
                 events::append(tx, &occasion, &UserDeleted { user_id: id })?;

@@ -132,7 +132,7 @@ impl Accounts {
                 require_cover(tx, &actor, &[&wanted.name, &old.role])?;
                 let mut changed = set_role(tx, user, &role, occasion.at)?;
                 require_an_admin(tx, &old.role)?;
-                accounts.end_sessions(tx, user, None, occasion.at)?;
+                accounts.end_sessions(tx, &occasion, user, None)?;
                 accounts.show_presence(tx, std::iter::once(&mut changed))?;
                 events::append(tx, &occasion, &UserUpdated { user_id: user })?;
                 let note = Note::new(kind::ROLE_CHANGED, format!("user:{user}")).from(&client);

@@ -86,7 +86,7 @@ impl Accounts {
             Verdict::Expired => Err(AccountError::RefreshTokenExpired),
             Verdict::Raced => Err(AccountError::RefreshRaced),
             Verdict::Reused => {
-                self.end_session(tx, token.session, occasion.at)?;
+                self.end_session(tx, occasion, token.session)?;
                 let event = TokenReused { user_id: token.user, address: client.address.clone() };
                 events::append(tx, occasion, &event)?;
                 let note = Note::new(kind::TOKEN_REUSED, format!("user:{}", token.user)).from(client);

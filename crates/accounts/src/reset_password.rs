@@ -40,7 +40,7 @@ impl Accounts {
                 let occasion = Occasion { actor: format!("user:{user}"), ..occasion.clone() };
                 let user = users::set_password(tx, user, &new, occasion.at)?;
                 let user = user.ok_or(AccountError::InvalidMailedToken)?;
-                accounts.end_sessions(tx, user.id, None, occasion.at)?;
+                accounts.end_sessions(tx, &occasion, user.id, None)?;
                 resets::end(tx, user.id, occasion.at)?;
                 welcome_back(tx, &user)?;
                 if user.email_verified_at.is_none() {

@@ -5,8 +5,13 @@
 //! they chose, `online` unless told; everybody else is `offline`.
 
 use serde::{Deserialize, Serialize};
+use stoa_contracts::accounts::UserStatusChanged;
 use stoa_kernel::{Cursor, CursorValue, Page, PageRequest, Timestamp, UserId};
-use stoa_platform::database::{Connection, DatabaseError};
+use stoa_platform::{
+    Occasion,
+    database::{Connection, DatabaseError},
+    events,
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -46,14 +51,24 @@ impl PresenceStatus {
 }
 
 impl Accounts {
-    /// Keeps what a user wants to be seen as.
-    pub(crate) async fn set_status(
+    /// Keeps what a user wants to be seen as, and tells of it if it is something else than before.
+    pub async fn set_status(
         &self,
+        occasion: Occasion,
         user: UserId,
         status: PresenceStatus,
-    ) -> Result<User, AccountError> {
-        let changed = self.database().write(move |tx| users::set_status(tx, user, status.name())).await?;
-        changed.ok_or(AccountError::UnknownUser)
+    ) -> Result<(), AccountError> {
+        self.database()
+            .write(move |tx| {
+                if users::set_status(tx, user, status.name())? {
+                    let told = UserStatusChanged { user_id: user, status: status.name().to_owned() };
+                    events::append(tx, &occasion, &told)?;
+                } else if users::find(tx, user)?.is_none() {
+                    return Err(AccountError::UnknownUser);
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// A page of those who are here, by username: of the thousand sessions used last.

@@ -1,7 +1,7 @@
 //! What accounts publishes, and what may be asked of it.
 
 use serde::{Deserialize, Serialize};
-use stoa_kernel::UserId;
+use stoa_kernel::{SessionId, UserId};
 use stoa_platform::{
     database::{Connection, DatabaseError},
     events::Event,
@@ -116,6 +116,14 @@ user_event! {
     }
 }
 user_event! {
+    /// A login session was ended: by signing out, by a change of password or role, by whoever manages users. One that runs
+    /// out is not told of.
+    SessionEnded = "auth.session_ended" {
+        /// The session.
+        session_id: SessionId,
+    }
+}
+user_event! {
     /// A password was changed; every refresh token of the user is revoked.
     PasswordChanged = "auth.password_changed" {}
 }
@@ -136,6 +144,13 @@ user_event! {
 user_event! {
     /// A user's profile or role changed.
     UserUpdated = "user.updated" {}
+}
+user_event! {
+    /// Somebody chose what to be seen as.
+    UserStatusChanged = "user.status_changed" {
+        /// As what: `online`, `away`, `busy` or `offline`.
+        status: String,
+    }
 }
 user_event! {
     /// A user was deleted.

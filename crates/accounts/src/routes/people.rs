@@ -79,6 +79,7 @@ pub(crate) async fn set_status(
     Permitted { actor, .. }: Permitted<UpdatesProfile>,
     Json(body): Json<StatusBody>,
 ) -> Outcome {
-    let user = accounts.set_status(actor.require_user()?.user, body.status).await?;
-    Reply::ok(&UserView::own(user))
+    let user = actor.require_user()?.user;
+    accounts.set_status(accounts.occasion(&actor), user, body.status).await?;
+    Reply::ok(&UserView::own(accounts.user(user).await?))
 }

@@ -132,11 +132,13 @@ pub(crate) fn live(c: &mut Connection<'_>, id: SessionId) -> Result<Option<LiveS
     )
 }
 
-/// Ends one session; false when it had ended already.
-pub(crate) fn end(tx: &mut Tx<'_>, id: SessionId, at: Timestamp) -> Result<bool, DatabaseError> {
-    let ended =
-        tx.execute("UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL", params![id, at])?;
-    Ok(ended > 0)
+/// Ends one session; answers whose it was, or `None` when it had ended already.
+pub(crate) fn end(tx: &mut Tx<'_>, id: SessionId, at: Timestamp) -> Result<Option<UserId>, DatabaseError> {
+    tx.find(
+        "UPDATE sessions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL RETURNING user_id",
+        params![id, at],
+        |row| row.read(),
+    )
 }
 
 /// Ends every session of a user but `spared`; answers those it ended.
@@ -277,7 +279,7 @@ mod tests {
                     end(tx, spared, now())?,
                 ))
             });
-            assert_eq!(seen.await.unwrap(), (None, None, Some(other), false));
+            assert_eq!(seen.await.unwrap(), (None, None, Some(other), None));
         }
 
         async fn what_is_out_of_date_is_deleted_slice_by_slice(db: TestDatabase) {

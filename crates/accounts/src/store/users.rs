@@ -274,13 +274,11 @@ pub(crate) fn delete(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, Databa
     tx.find(&format!("DELETE FROM users WHERE id = $1 RETURNING {COLUMNS}"), params![id], from_row)
 }
 
-/// Keeps what a user wants to be seen as.
-pub(crate) fn set_status(tx: &mut Tx<'_>, id: UserId, status: &str) -> Result<Option<User>, DatabaseError> {
-    tx.find(
-        &format!("UPDATE users SET status = $2 WHERE id = $1 RETURNING {COLUMNS}"),
-        params![id, status],
-        from_row,
-    )
+/// Keeps what a user wants to be seen as; false when it was that already, or there is no such user.
+pub(crate) fn set_status(tx: &mut Tx<'_>, id: UserId, status: &str) -> Result<bool, DatabaseError> {
+    let changed =
+        tx.execute("UPDATE users SET status = $2 WHERE id = $1 AND status <> $2", params![id, status])?;
+    Ok(changed > 0)
 }
 
 /// Notes that the user reads mail at this address; false when the user has another by now.

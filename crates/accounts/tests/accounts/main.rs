@@ -5,6 +5,7 @@ mod admin;
 mod auth;
 mod cleanup;
 mod nodes;
+mod staying;
 mod sync;
 mod users;
 mod v0;
