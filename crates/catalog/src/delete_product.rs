@@ -6,7 +6,7 @@ use stoa_platform::{Occasion, database::Tx, events};
 
 use crate::{
     CatalogError, Catalogue,
-    stock::{Movement, Reason},
+    stock::{Movement, Reason, tell_of_changes},
     store::{products, search, stock, variants},
 };
 
@@ -24,18 +24,24 @@ impl Catalogue {
         let mut product = found.ok_or(CatalogError::UnknownProduct)?;
         expected.check(product.version)?;
         product.version += 1;
+        let mut changes = Vec::new();
         if product.has_variants() {
             for variant in product.variants.iter().filter(|variant| variant.stock > 0) {
                 let leaving = Movement::of(&product, -variant.stock, Reason::Deleted);
-                stock::record(tx, occasion, &Movement { variant: Some(variant.id), ..leaving })?;
+                let leaving = Movement { variant: Some(variant.id), ..leaving };
+                stock::record(tx, occasion, &leaving)?;
+                changes.extend(leaving.told(0, 0));
                 product.version += 1;
             }
             variants::delete_all(tx, id)?;
         } else {
-            stock::record(tx, occasion, &Movement::of(&product, -product.stock, Reason::Deleted))?;
+            let leaving = Movement::of(&product, -product.stock, Reason::Deleted);
+            stock::record(tx, occasion, &leaving)?;
+            changes.extend(leaving.told(0, 0));
         }
         products::delete(tx, id)?;
         search::remove(tx, id)?;
+        tell_of_changes(tx, occasion, changes)?;
         events::append(tx, occasion, &ProductDeleted { product_id: id, version: product.version })?;
         self.forget_products(tx, [id]);
         Ok(())

@@ -18,7 +18,7 @@ use crate::{
     CatalogError, Catalogue,
     product::{NewProduct, Product},
     seed::{Making, insert_makings},
-    stock::Reason,
+    stock::{Reason, tell_of_changes},
     store::imports,
     transfer::{BadLine, Format, Slice},
     update_product::ProductChanges,
@@ -188,18 +188,23 @@ impl Catalogue {
         let (makings, changes) = self.sorted(tx, slice, &mut told)?;
         make(tx, occasion, &makings)?;
         report.created += i64::try_from(makings.len()).unwrap_or(i64::MAX);
+        let mut told_of_stock = Vec::new();
         for (line, id, changes) in changes {
             if changes == ProductChanges::default() {
                 report.unchanged += 1;
                 continue;
             }
             let any = IfMatch::default();
-            match tx.savepoint(|tx| self.update_product(tx, occasion, (id, &any), &changes)) {
-                Ok(_) => report.updated += 1,
+            match tx.savepoint(|tx| self.change_product(tx, occasion, (id, &any), &changes)) {
+                Ok((_, change)) => {
+                    report.updated += 1;
+                    told_of_stock.extend(change);
+                }
                 Err(CatalogError::Database(error)) => return Err(error),
                 Err(error) => told.refuse(refused(line, error)),
             }
         }
+        tell_of_changes(tx, occasion, told_of_stock)?;
         report.lines += slice.lines;
         report.failed += told.failed;
         told.bad.sort_by_key(|bad| bad.line);

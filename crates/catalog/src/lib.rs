@@ -32,6 +32,7 @@ mod update_product;
 mod use_offers;
 mod variant;
 pub mod verify;
+mod watch_stock;
 mod write_category;
 mod write_offer;
 mod write_package;

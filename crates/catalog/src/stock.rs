@@ -3,7 +3,7 @@
 //! A product without variants has one shelf. One with variants has a shelf for each, and its stock is the sum of theirs.
 
 use serde::Deserialize;
-use stoa_contracts::catalog::{LowStock, OutOfStock, ProductId, ProductUpdated, VariantId};
+use stoa_contracts::catalog::{LowStock, OutOfStock, ProductId, ProductUpdated, StockChanged, VariantId};
 use stoa_http::IfMatch;
 use stoa_kernel::{Currency, Fields, Flaw, Refusal};
 use stoa_platform::{
@@ -92,6 +92,20 @@ impl Movement {
     pub(crate) const fn of(product: &Product, change: i64, reason: Reason) -> Self {
         Self { product: product.id, variant: None, version: product.version, change, reason }
     }
+
+    /// What is told of it when `stock` is left on the shelf and `product_stock` of the whole product; nothing of a
+    /// movement of nothing.
+    pub(crate) fn told(&self, stock: i64, product_stock: i64) -> Option<StockChanged> {
+        (self.change != 0).then(|| StockChanged {
+            product_id: self.product,
+            version: self.version,
+            variant_id: self.variant,
+            stock,
+            product_stock,
+            change: self.change,
+            reason: self.reason.name().to_owned(),
+        })
+    }
 }
 
 /// What is on a shelf before and after a change.
@@ -150,8 +164,10 @@ impl Catalogue {
             return Err(self.why_not_adjusted(tx, id, change)?);
         };
         expected.check(product.version - 1)?;
-        stock::record(tx, occasion, &Movement::of(&product, change, Reason::Adjusted))?;
+        let movement = Movement::of(&product, change, Reason::Adjusted);
+        stock::record(tx, occasion, &movement)?;
         self.tell_of_stock(tx, occasion, Level { before: product.stock - change, ..Level::of(&product) })?;
+        tell_of_changes(tx, occasion, movement.told(product.stock, product.stock))?;
         self.forget_products(tx, [id]);
         Ok(product)
     }
@@ -205,12 +221,15 @@ impl Catalogue {
         shelves: &[Shelved],
     ) -> Result<(), CatalogError> {
         let unmoved = Level::of(product);
+        let mut changes = Vec::with_capacity(shelves.len());
         for shelf in shelves.iter().filter(|shelf| shelf.after != shelf.before) {
             product.version += 1;
             let (change, reason) = (shelf.after - shelf.before, shelf.reason);
             product.stock += change;
             let (variant, version) = (shelf.variant, product.version);
-            stock::record(tx, occasion, &Movement { product: product.id, variant, version, change, reason })?;
+            let movement = Movement { product: product.id, variant, version, change, reason };
+            stock::record(tx, occasion, &movement)?;
+            changes.extend(movement.told(shelf.after, product.stock));
         }
         if product.stock > MOST_STOCK {
             return Err(CatalogError::StockTooLarge);
@@ -224,6 +243,7 @@ impl Catalogue {
             let Shelved { variant, before, after, .. } = *shelf;
             self.warn(tx, occasion, Level { variant, before, after, ..Level::of(product) })?;
         }
+        tell_of_changes(tx, occasion, changes)?;
         self.forget_products(tx, [product.id]);
         Ok(())
     }
@@ -258,6 +278,33 @@ impl Catalogue {
     }
 }
 
+/// Tells what came and went in a transaction, at its end and by few statements, however many shelves moved. Those of a
+/// product have to follow one another.
+pub(crate) fn tell_of_changes(
+    tx: &mut Tx<'_>,
+    occasion: &Occasion,
+    changes: impl IntoIterator<Item = StockChanged>,
+) -> Result<(), DatabaseError> {
+    let told = at_the_end(changes.into_iter().collect());
+    let told: Vec<_> = told.into_iter().map(|change| (occasion, change)).collect();
+    events::append_all(tx, &told)
+}
+
+/// Gives all changes of a product the version and stock of its last: by now the log has events of that version, and must
+/// not go back.
+fn at_the_end(mut changes: Vec<StockChanged>) -> Vec<StockChanged> {
+    let mut last: Option<(ProductId, i64, i64)> = None;
+    for change in changes.iter_mut().rev() {
+        match last {
+            Some((product, version, stock)) if product == change.product_id => {
+                (change.version, change.product_stock) = (version, stock);
+            }
+            _ => last = Some((change.product_id, change.version, change.product_stock)),
+        }
+    }
+    changes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +327,20 @@ mod tests {
     fn running_out_is_told_when_the_last_piece_goes() {
         assert!(level(1, 0).ran_out());
         assert!(!level(0, 0).ran_out() && !level(2, 1).ran_out() && !level(0, 5).ran_out());
+    }
+
+    #[test]
+    fn changes_of_a_product_bear_its_last_version_and_stock() {
+        let of = |product: u128, version, change, product_stock| {
+            let product = format!("{product:032x}").parse().unwrap();
+            let movement = Movement { product, variant: None, version, change, reason: Reason::Sold };
+            movement.told(1, product_stock)
+        };
+        assert!(of(1, 2, 0, 9).is_none(), "nothing moved");
+        let told = [of(1, 2, -1, 9), of(2, 7, -2, 5), of(2, 8, -3, 2), of(3, 4, 1, 1)];
+        let told = at_the_end(told.into_iter().flatten().collect());
+        let seen: Vec<_> = told.iter().map(|told| (told.version, told.change, told.product_stock)).collect();
+        assert_eq!(seen, [(2, -1, 9), (8, -2, 2), (8, -3, 2), (4, 1, 1)]);
     }
 
     #[test]

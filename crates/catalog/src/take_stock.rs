@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use stoa_contracts::catalog::{PackageId, Part, ProductId, Quantity, StockError, Unpacked, VariantId, Ware};
+use stoa_contracts::catalog::{
+    PackageId, Part, ProductId, Quantity, StockChanged, StockError, Unpacked, VariantId, Ware,
+};
 use stoa_platform::{
     Occasion,
     database::{DatabaseError, Tx},
@@ -12,7 +14,7 @@ use stoa_platform::{
 use crate::{
     Catalogue,
     package::PackageItem,
-    stock::{Level, Movement, Reason},
+    stock::{Level, Movement, Reason, tell_of_changes},
     store::{packages, stock},
 };
 
@@ -33,9 +35,11 @@ impl Catalogue {
         let recipes = recipes(tx, wanted)?;
         let demand = Demand { wanted, recipes: &recipes };
         let parts = in_order(demand.parts())?;
+        let mut changes = Vec::with_capacity(parts.len());
         for part in &parts {
-            self.take_from_shelf(tx, occasion, *part, &demand)?;
+            changes.extend(self.take_from_shelf(tx, occasion, *part, &demand)?);
         }
+        tell_of_changes(tx, occasion, changes)?;
         self.forget_products(tx, parts.iter().map(|part| part.product));
         Ok(demand.unpacked()?)
     }
@@ -46,7 +50,7 @@ impl Catalogue {
         occasion: &Occasion,
         taken: Part,
         demand: &Demand<'_>,
-    ) -> Result<(), StockError> {
+    ) -> Result<Option<StockChanged>, StockError> {
         let Some(moved) = stock::take(tx, occasion.at, taken)? else {
             let place = (taken.product, taken.variant);
             return Err(demand.refused(place, stock::offered(tx, place)?));
@@ -63,31 +67,36 @@ impl Catalogue {
         parts: &[Part],
     ) -> Result<(), DatabaseError> {
         let parts = in_order(parts.to_vec())?;
+        let mut changes = Vec::with_capacity(parts.len());
         for part in &parts {
             if let Some(moved) = stock::put_back(tx, occasion.at, *part)? {
-                self.tell_of_move(tx, occasion, (*part, moved), (part.pieces, Reason::Returned))?;
+                let told = (part.pieces, Reason::Returned);
+                changes.extend(self.tell_of_move(tx, occasion, (*part, moved), told)?);
             }
         }
+        tell_of_changes(tx, occasion, changes)?;
         self.forget_products(tx, parts.iter().map(|part| part.product));
         Ok(())
     }
 
+    /// Keeps a movement and tells what it means for the product; answers what is to be told of it beside those of others.
     fn tell_of_move(
         &self,
         tx: &mut Tx<'_>,
         occasion: &Occasion,
         (part, moved): (Part, stock::Moved),
         (change, reason): (i64, Reason),
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<Option<StockChanged>, DatabaseError> {
         let Part { product, variant, .. } = part;
         let stock::Moved { product_stock, version, variant_stock } = moved;
-        stock::record(tx, occasion, &Movement { product, variant, version, change, reason })?;
+        let movement = Movement { product, variant, version, change, reason };
+        stock::record(tx, occasion, &movement)?;
         let level = |variant, after| Level { product, variant, version, before: after - change, after };
         self.tell_of_stock(tx, occasion, level(None, product_stock))?;
-        match variant_stock {
-            Some(after) => self.warn(tx, occasion, level(variant, after)),
-            None => Ok(()),
+        if let Some(after) = variant_stock {
+            self.warn(tx, occasion, level(variant, after))?;
         }
+        Ok(movement.told(variant_stock.unwrap_or(product_stock), product_stock))
     }
 }
 

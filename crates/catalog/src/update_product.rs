@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use stoa_contracts::catalog::ProductId;
+use stoa_contracts::catalog::{ProductId, StockChanged};
 use stoa_http::IfMatch;
 use stoa_kernel::{Currency, Decimal, Fields, Money, Refusal};
 use stoa_platform::{Occasion, database::Tx};
@@ -12,7 +12,7 @@ use crate::{
     product::{self, JsonText, Product, ProductStatus},
     search::Entry,
     slug::Slug,
-    stock::{Level, Movement, Reason},
+    stock::{Level, Movement, Reason, tell_of_changes},
     store::{products, search, stock},
 };
 
@@ -113,14 +113,28 @@ impl Catalogue {
         &self,
         tx: &mut Tx<'_>,
         occasion: &Occasion,
-        (id, expected): (ProductId, &IfMatch),
+        product: (ProductId, &IfMatch),
         changes: &ProductChanges,
     ) -> Result<Product, CatalogError> {
+        let (product, change) = self.change_product(tx, occasion, product, changes)?;
+        tell_of_changes(tx, occasion, change)?;
+        Ok(product)
+    }
+
+    /// As [`Catalogue::update_product`]; what is to be told of its stock is left to the caller, who may have more of the
+    /// kind.
+    pub(crate) fn change_product(
+        &self,
+        tx: &mut Tx<'_>,
+        occasion: &Occasion,
+        (id, expected): (ProductId, &IfMatch),
+        changes: &ProductChanges,
+    ) -> Result<(Product, Option<StockChanged>), CatalogError> {
         let found = products::find_for_change(tx, id, self.currency())?;
         let mut product = found.ok_or(CatalogError::UnknownProduct)?;
         expected.check(product.version)?;
         if *changes == ProductChanges::default() {
-            return Ok(product);
+            return Ok((product, None));
         }
         if changes.stock.is_some() && product.has_variants() {
             let message = "The stock of a product with variants is the sum of theirs. Change theirs.";
@@ -130,10 +144,12 @@ impl Catalogue {
         product.change(changes, occasion.at);
         products::update(tx, &product)?;
         search::renew(tx, &entry, &Entry::of(&product))?;
-        stock::record(tx, occasion, &Movement::of(&product, product.stock - before, Reason::Set))?;
+        let movement = Movement::of(&product, product.stock - before, Reason::Set);
+        stock::record(tx, occasion, &movement)?;
         self.tell_of_stock(tx, occasion, Level { before, ..Level::of(&product) })?;
         self.forget_products(tx, [id]);
-        Ok(product)
+        let told = movement.told(product.stock, product.stock);
+        Ok((product, told))
     }
 }
 

@@ -285,6 +285,24 @@ product_event! {
     }
 }
 product_event! {
+    /// Pieces of a product came or went; those it was made with are not told of. Several such events of one transaction
+    /// bear the product's last version and stock.
+    StockChanged = "product.stock_changed" {
+        /// The variant they are of; none when they are of the product itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variant_id: Option<VariantId>,
+        /// What there is now of the variant, or of the product itself.
+        stock: i64,
+        /// What there is now of the whole product: with variants the sum of theirs.
+        product_stock: i64,
+        /// How many came; negative when they went.
+        change: i64,
+        /// Why: `sold`, `returned`, `set`, `adjusted`, `created` (with a variant), `moved` (from the product to its first
+        /// variant) or `deleted`.
+        reason: String,
+    }
+}
+product_event! {
     /// A product was deleted.
     ProductDeleted = "product.deleted" {}
 }

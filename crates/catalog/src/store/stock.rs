@@ -113,6 +113,15 @@ pub(crate) fn put_back(
     })
 }
 
+/// The pieces of a product on all its shelves, if everybody may see it.
+pub(crate) fn of_product(
+    connection: &mut Connection<'_>,
+    product: ProductId,
+) -> Result<Option<i64>, DatabaseError> {
+    let sql = "SELECT stock FROM products WHERE id = $1 AND status = 'ACTIVE'";
+    connection.find(sql, params![product], |row| row.read())
+}
+
 /// The pieces on a shelf, if it is offered.
 pub(crate) fn offered(
     connection: &mut Connection<'_>,

@@ -9,7 +9,9 @@ mod variants;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use stoa_contracts::catalog::{Catalog, ProductId, Quantity, StockError, Unpacked, VariantId, Ware};
+use stoa_contracts::catalog::{
+    Catalog, ProductId, Quantity, StockChanged, StockError, Unpacked, VariantId, Ware,
+};
 use stoa_http::IfMatch;
 use stoa_kernel::{Currency, ManualClock, Money, Page, PageRequest, Position, Random, SortOrder, Timestamp};
 use stoa_platform::{
@@ -17,6 +19,7 @@ use stoa_platform::{
     cache::Cache,
     database::{Connection, Database, DatabaseError, Engine, Migration},
     each_engine,
+    events::Event,
     testing::TestDatabase,
 };
 
@@ -189,6 +192,47 @@ impl Shop {
                 connection.query(wrong, &[], |row| Ok((row.read::<i64>()?, row.read::<i64>()?)))
             };
             assert_eq!(self.database.read::<_, DatabaseError, _>(read).await.unwrap(), [], "{wrong}");
+        }
+        self.log_agrees().await;
+    }
+
+    /// Fails unless each movement is told of once, but for those that products are made with; a product's events are in
+    /// the order of its versions; and the last that tells of its stock tells what there is.
+    async fn log_agrees(&self) {
+        let of_a_shelf = |product: ProductId, variant: Option<VariantId>, change: i64, reason: &str| {
+            format!("{product} {variant:?} {change} {reason}")
+        };
+        let moved = "SELECT product_id, variant_id, change, reason FROM stock_movements
+             WHERE variant_id IS NOT NULL OR reason NOT IN ('created', 'seeded')";
+        let read = move |connection: &mut Connection<'_>| {
+            connection.query(moved, &[], |row| {
+                Ok(of_a_shelf(row.read()?, row.read()?, row.read()?, &row.read::<String>()?))
+            })
+        };
+        let mut moved = self.database.read::<_, DatabaseError, _>(read).await.unwrap();
+        let order = if self.database.engine() == Engine::Postgres { "ident" } else { "pos" };
+        let log = format!("SELECT aggregate, version, type, payload FROM events ORDER BY {order}");
+        let read = move |connection: &mut Connection<'_>| {
+            connection.query(&log, &[], |row| Ok((row.read()?, row.read()?, row.read()?, row.read()?)))
+        };
+        let log: Vec<(String, i64, String, String)> =
+            self.database.read::<_, DatabaseError, _>(read).await.unwrap();
+        let (mut told, mut versions, mut left) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        for (aggregate, version, kind, payload) in log {
+            let before = versions.insert(aggregate.clone(), version).unwrap_or_default();
+            assert!(before <= version, "{kind} of {aggregate} is of version {version} after {before}");
+            if kind == StockChanged::TYPE {
+                let event: StockChanged = serde_json::from_str(&payload).unwrap();
+                told.push(of_a_shelf(event.product_id, event.variant_id, event.change, &event.reason));
+                left.insert(event.product_id, event.product_stock);
+            }
+        }
+        moved.sort();
+        told.sort();
+        assert_eq!(told, moved);
+        for (product, told) in left {
+            let known = self.finds(product).await.map_or(0, |product| product.stock);
+            assert_eq!(told, known, "of product {product}");
         }
     }
 }

@@ -98,6 +98,24 @@ async fn lines_make_products_and_change_them(app: TestApp) {
     assert_eq!(app.events("product.updated").await.len(), 1);
 }
 
+async fn stock_that_an_import_changes_is_told(app: TestApp) {
+    let admin = app.admin().await;
+    csv(&admin, many_lines(3_000)).await.expect(200);
+    assert!(app.events("product.stock_changed").await.is_empty(), "new products are not told of");
+    // Those with a number that four divides had none; of the others one half stays as it is.
+    let sold_out = exported(&admin, "csv").await.replace(".50,,0,", ".50,,7,").replace(".50,,1,", ".50,,9,");
+    assert_eq!(counts(&csv(&admin, sold_out.clone()).await.expect(200).body), [3_000, 0, 1_500, 1_500, 0]);
+    let told = app.events("product.stock_changed").await;
+    let of = |stock: i64, change: i64| {
+        let same = |event: &&Value| event["stock"] == stock && event["change"] == change && event["reason"] == "set";
+        told.iter().filter(same).count()
+    };
+    assert_eq!((told.len(), of(7, 7), of(9, 8)), (1_500, 750, 750));
+    csv(&admin, sold_out).await.expect(200);
+    assert_eq!(app.events("product.stock_changed").await.len(), 1_500);
+    books_agree(app).await;
+}
+
 async fn json_lines_say_the_same(app: TestApp) {
     let admin = app.admin().await;
     let text = "{\"name\":\"Lamp\",\"price\":5.10,\"category\":\"home\",\"stock\":2,\"specifications\":{\"w\":1.50}}\n\n\
