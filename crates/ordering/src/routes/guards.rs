@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header, request::Parts},
 };
 use stoa_http::{Caller, Problem, Reply, RequestContext};
-use stoa_kernel::{Actor, Refusal, UserId};
+use stoa_kernel::{Actor, UserId};
 
 use crate::{
     Ordering,
@@ -103,15 +103,6 @@ pub(super) struct Canceller {
 /// Whoever may change orders.
 pub(super) struct Clerk(pub(super) Actor);
 
-/// Everybody's orders are for those who may change them; `order:read` and `order:create` alone are of one's own.
-fn scope(actor: &Actor, action: &str) -> Result<Scope, Refusal> {
-    if actor.may("order", "update") {
-        return Ok(Scope::All);
-    }
-    actor.require("order", action)?;
-    Ok(Scope::Of(actor.require_user()?.user))
-}
-
 async fn caller<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Actor, Problem> {
     Caller::from_request_parts(parts, state).await.map(|Caller(actor)| actor)
 }
@@ -149,7 +140,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let actor = caller(parts, state).await?;
-        Ok(Self(scope(&actor, "read")?))
+        Ok(Self(Scope::granted(&actor, "read")?))
     }
 }
 
@@ -158,7 +149,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Canceller {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let actor = caller(parts, state).await?;
-        Ok(Self { scope: scope(&actor, "create")?, actor })
+        Ok(Self { scope: Scope::granted(&actor, "create")?, actor })
     }
 }
 
@@ -174,9 +165,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Clerk {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use stoa_kernel::{Id, Permission, Permissions, Random, RefusalKind, SignedIn, Timestamp};
+    use stoa_kernel::Random;
 
     use super::*;
 
@@ -202,28 +191,5 @@ mod tests {
         let plain = Cookies { secure: false, spent: false };
         assert_eq!(plain.cookie("x", 60), "stoa_cart=x; Max-Age=60; Path=/; HttpOnly; SameSite=Lax");
         assert!(Cookies { secure: true, ..plain }.cookie("x", 60).ends_with("; SameSite=Lax; Secure"));
-    }
-
-    fn person(actions: &[&str]) -> (UserId, Actor) {
-        let id = Id::new(Timestamp::from_seconds(1), &Random::system());
-        let permissions: Permissions = actions
-            .iter()
-            .map(|action| Permission { resource: "order".into(), action: (*action).into() })
-            .collect();
-        let session = Id::new(Timestamp::from_seconds(1), &Random::system());
-        let person = SignedIn { user: id, session, role: "user".into(), permissions: Arc::new(permissions) };
-        (id, Actor::User(person))
-    }
-
-    #[test]
-    fn readers_see_their_own_and_clerks_see_all() {
-        let (bob, shopper) = person(&["read", "create"]);
-        assert_eq!(scope(&shopper, "read").unwrap(), Scope::Of(bob));
-        assert_eq!(scope(&shopper, "create").unwrap(), Scope::Of(bob));
-        let (_, clerk) = person(&["read", "update"]);
-        assert_eq!(scope(&clerk, "create").unwrap(), Scope::All);
-        let (_, stranger) = person(&[]);
-        assert_eq!(scope(&stranger, "read").unwrap_err().kind, RefusalKind::Forbidden);
-        assert_eq!(scope(&Actor::Guest, "read").unwrap_err().kind, RefusalKind::Unauthenticated);
     }
 }

@@ -5,7 +5,7 @@ use stoa_kernel::{
     Cursor, CursorValue, Page, PageRequest, SortOrder, Timestamp, UserId, page::DEEPEST_ENTRY,
 };
 use stoa_platform::{
-    database::{Connection, DatabaseError, Engine, Tx, Value},
+    database::{Connection, DatabaseError, Engine, Row, Tx, Value},
     params,
 };
 
@@ -130,6 +130,22 @@ pub(crate) fn find(
     id: OrderId,
 ) -> Result<Option<Order>, DatabaseError> {
     found(connection, scope, id, "")
+}
+
+/// Where an order is, if it is in scope.
+pub(crate) fn status(
+    connection: &mut Connection<'_>,
+    scope: Scope,
+    id: OrderId,
+) -> Result<Option<OrderStatus>, DatabaseError> {
+    let read = |row: &Row<'_>| row.parse(OrderStatus::parse);
+    match scope {
+        Scope::All => connection.find("SELECT status FROM orders WHERE id = $1", params![id], read),
+        Scope::Of(buyer) => {
+            let sql = "SELECT status FROM orders WHERE id = $1 AND user_id = $2";
+            connection.find(sql, params![id, buyer], read)
+        }
+    }
 }
 
 /// As [`find`], and nobody else changes the order until this transaction ends.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use stoa_testing::{Answer, Client, at_once, json};
+use stoa_kernel::{Actor, Authenticator, Credentials, RefusalKind, actor::Machine};
+use stoa_testing::{Answer, Client, TestApp, at_once, json};
 
 use crate::stage::order_by;
 
@@ -12,6 +13,18 @@ async fn pays(client: &Client, method: &str) -> Answer {
 
 async fn wants(client: &Client, product: &str, quantity: i64) {
     client.post("/api/cart/items", json!({"productId": product, "quantity": quantity})).await.expect(200);
+}
+
+/// Who a client is, as whoever stays for longer than a request is known.
+async fn actor(app: &TestApp, client: &Client) -> Actor {
+    let credentials = Credentials::Bearer(client.session["accessToken"].as_str().unwrap());
+    app.domains().accounts.authenticate(credentials, [127, 0, 0, 1].into()).await.unwrap()
+}
+
+/// Where an order is, for whoever follows it; the code of the refusal otherwise.
+async fn followed(app: &TestApp, client: &Client, order: &str) -> Result<&'static str, &'static str> {
+    let found = app.domains().ordering.status_of(&actor(app, client).await, order.parse().unwrap()).await;
+    found.map(stoa_ordering::OrderStatus::name).map_err(|refusal| refusal.code)
 }
 
 fn count(answers: &[Answer], status: u16) -> usize {
@@ -43,6 +56,43 @@ stoa_testing::each_engine! {
         assert_eq!((captured, ordered), (50 * 1_110, 50 * 1_110));
         assert_eq!(app.events("order.placed").await.len(), 50);
         assert_eq!(app.events("product.out_of_stock").await.len(), 1);
+    }
+
+    async fn what_an_order_takes_and_gives_back_is_told_of_each_product(app: TestApp) {
+        let (tea, pot) = (app.product("1.00", 50).await, app.product("2.00", 5).await);
+        let bob = app.shopper("bob").await;
+        wants(&bob, &tea, 3).await;
+        wants(&bob, &pot, 1).await;
+        let order = pays(&bob, "pm_card_visa").await.expect(201).id();
+        bob.post(&format!("/api/orders/{order}/cancel"), json!({})).await.expect(200);
+        let told = app.events("product.stock_changed").await;
+        let seen = |product: &str| -> Vec<_> {
+            let of = told.iter().filter(|event| event["productId"] == product);
+            of.map(|event| json!([event["version"], event["stock"], event["change"], event["reason"]])).collect()
+        };
+        assert_eq!(seen(&tea), [json!([2, 47, -3, "sold"]), json!([3, 50, 3, "returned"])]);
+        assert_eq!(seen(&pot), [json!([2, 4, -1, "sold"]), json!([3, 5, 1, "returned"])]);
+        assert_eq!(told.len(), 4);
+    }
+
+    async fn an_order_is_followed_by_its_buyer_and_by_clerks(app: TestApp) {
+        let tea = app.product("1.00", 50).await;
+        let (bob, ann, admin) = (app.shopper("bob").await, app.shopper("ann").await, app.admin().await);
+        wants(&bob, &tea, 1).await;
+        let order = pays(&bob, "pm_card_visa").await.expect(201).id();
+        assert_eq!(followed(app, &bob, &order).await, Ok("confirmed"));
+        admin.patch(&format!("/api/orders/{order}/status"), json!({"status": "processing"})).await.expect(200);
+        assert_eq!(followed(app, &bob, &order).await, Ok("processing"));
+        assert_eq!(followed(app, &admin, &order).await, Ok("processing"));
+        // Refused as by REST.
+        ann.get(&format!("/api/orders/{order}")).await.refused(404, "ORDER_NOT_FOUND");
+        assert_eq!(followed(app, &ann, &order).await, Err("ORDER_NOT_FOUND"));
+        assert_eq!(followed(app, &admin, ann.user_id()).await, Err("ORDER_NOT_FOUND"), "no order has that id");
+        let till = Actor::Machine(Machine { name: "till".into(), permissions: std::sync::Arc::default() });
+        for (somebody, kind) in [(Actor::Guest, RefusalKind::Unauthenticated), (till, RefusalKind::Forbidden)] {
+            let refused = app.domains().ordering.status_of(&somebody, order.parse().unwrap()).await;
+            assert_eq!(refused.unwrap_err().kind, kind);
+        }
     }
 
     async fn twenty_times_the_same_key(app: TestApp) {
