@@ -126,13 +126,13 @@ each_engine! {
     }
 
     async fn a_session_is_over_when_it_is_not_used_for_a_week(app: TestApp) {
+        const WEEK: u64 = 7 * 24 * 60 * 60;
         let ada = app.shopper("ada").await;
-        let week = Duration::from_hours(7 * 24);
-        app.clock.advance(week - Duration::from_secs(2));
+        app.clock.advance(Duration::from_secs(WEEK - 2));
         staying(app, &ada).await.unwrap();
         let pair = app.anon().post("/api/auth/refresh", refresh_token(&ada.session)).await.expect(200);
         let ada = app.anon().signed_in(pair.body);
-        app.clock.advance(week - Duration::from_secs(1));
+        app.clock.advance(Duration::from_secs(WEEK - 1));
         staying(app, &ada).await.unwrap();
         app.clock.advance(Duration::from_secs(1));
         assert_eq!(staying(app, &ada).await.unwrap_err().code, "SESSION_ENDED");
