@@ -28,6 +28,7 @@ help: ## This list
 	@echo
 	@echo '  ENGINES=embedded|cluster|both with test and soak: what the tests run on (both)'
 	@echo '  STOA_SOAK_CASES with soak: how many cases schemathesis sends (100000)'
+	@echo '  BENCH with bench: what to measure and how large (--only realtime --messages 10000000; --help)'
 	@echo '  CARGO_TARGET_DIR, STOA_TOOLS: where builds and tools go ($(CACHE))'
 
 run: ## Start Stoa with its data in ./data
@@ -49,12 +50,15 @@ suite: ## Only the tests
 	cargo test --workspace --doc --quiet
 	cargo build --quiet -p stoa-testing-engines
 	STOA_TEST_SCHEMATHESIS=$(STOA_TOOLS)/bin/schemathesis STOA_TEST_AIOSMTPD=$(STOA_TOOLS)/bin/test-python \
-	STOA_TEST_LOCALSTRIPE=$(STOA_TOOLS)/bin/test-python STOA_TEST_NODE_MODULES=$(STOA_TOOLS)/node/node_modules \
+	STOA_TEST_LOCALSTRIPE=$(STOA_TOOLS)/bin/test-python STOA_TEST_PYTHON_SOCKETIO=$(STOA_TOOLS)/bin/test-python \
+	STOA_TEST_NODE_MODULES=$(STOA_TOOLS)/node/node_modules \
 	  $(RUNNER) run --engines $(ENGINES) -- cargo nextest run --workspace --profile $(NEXTEST_PROFILE)
 
 bench: ## Measure speed; the figures go into docs/performance.md
+	@scripts/install-test-tools.sh bench
 	cargo build --release -p stoa-server -p stoa-bench
-	$(CARGO_TARGET_DIR)/release/stoa-bench --binary $(CARGO_TARGET_DIR)/release/stoa
+	$(CARGO_TARGET_DIR)/release/stoa-bench --binary $(CARGO_TARGET_DIR)/release/stoa \
+	  --peers bench/peers --node-modules $(STOA_TOOLS)/peers/node_modules $(BENCH)
 
 soak: ## Only the tests, those that have a long form in it (STOA_SOAK=1)
 	STOA_SOAK=1 $(MAKE) suite

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Gets what `make check` and `make test` need beyond Rust, a C compiler and git, and only what is not there yet.
+# Gets what `make check`, `make test` and `make bench` need beyond Rust, a C compiler and git, and only what is not there yet.
 #
-#   install-test-tools.sh [check] [suite] [engines]
+#   install-test-tools.sh [check] [suite] [engines] [bench]
 #     check     cargo-deny, cargo-machete
-#     suite     cargo-nextest; schemathesis, aiosmtpd; socket.io-client, ws (they want Node 20)
+#     suite     cargo-nextest; schemathesis, aiosmtpd, localstripe, python-socketio; socket.io-client, ws (they want Node 20)
 #     engines   PostgreSQL, Redis, RabbitMQ, Pebble
+#     bench     what Stoa is compared with: express, socket.io, better-sqlite3 (they want Node 20); left out without Node
 #
 # Cargo's, Python's and Node's tools go into $STOA_TOOLS, outside the clone. The rest are Debian packages: root gets them
 # installed, anybody else is told which are missing.
@@ -64,7 +65,7 @@ python_tools() {
   local wanted=$here/test-requirements.txt venv
   venv=$tools/python-$(sha256sum "$wanted" | cut -c1-12)
   if ! "$venv/bin/schemathesis" --version >/dev/null 2>&1; then
-    say "installing schemathesis, aiosmtpd and localstripe into $venv (once)"
+    say "installing schemathesis, aiosmtpd, localstripe and python-socketio into $venv (once)"
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
@@ -75,23 +76,40 @@ python_tools() {
   chmod +x "$tools/bin/test-python"
 }
 
-# The exact versions of Node's packages and all below them are in the lock file; another lock file, another folder.
+has_node() { at_least 20.0.0 "$(version_of node --version)" && on_path npm >/dev/null; }
+
+# node_packages NAME FOLDER [OPTION…]: the packages of FOLDER in $tools/NAME. Their exact versions and all below them are in
+# the lock file; another lock file, another folder.
 node_packages() {
-  local wanted=$here/../e2e/clients modules
-  if ! at_least 20.0.0 "$(version_of node --version)" || ! on_path npm >/dev/null; then
-    say "Node 20 or newer and npm are missing: https://nodejs.org/en/download"
-    exit 1
-  fi
-  modules=$tools/node-$(sha256sum "$wanted/package-lock.json" | cut -c1-12)
+  local name=$1 wanted=$here/../$2 modules
+  shift 2
+  modules=$tools/$name-$(sha256sum "$wanted/package-lock.json" | cut -c1-12)
   if [ ! -e "$modules/complete" ]; then
-    say "installing socket.io-client and ws into $modules (once)"
+    say "installing the packages of ${wanted#"$here/../"} into $modules (once)"
     rm -rf "$modules"
     mkdir -p "$modules"
     cp "$wanted/package.json" "$wanted/package-lock.json" "$modules"
-    npm ci --prefix "$modules" --silent --no-audit --no-fund --ignore-scripts
+    # Told by hand: the shell does not end a function whose result is asked for.
+    npm ci --prefix "$modules" --silent --no-audit --no-fund "$@" || return 1
     touch "$modules/complete"
   fi
-  ln -sfn "$modules" "$tools/node"
+  ln -sfn "$modules" "$tools/$name"
+}
+
+test_clients() {
+  if ! has_node; then
+    say "Node 20 or newer and npm are missing: https://nodejs.org/en/download"
+    exit 1
+  fi
+  node_packages node e2e/clients --ignore-scripts
+}
+
+# The script that better-sqlite3 installs itself by gets a built library, or has the C++ compiler build one.
+bench_peers() {
+  if ! has_node || ! node_packages peers bench/peers; then
+    say "Node 20 or newer with npm, or a package, is missing: Stoa is measured without what it is compared with"
+    rm -f "$tools/peers"
+  fi
 }
 
 wants() { [[ " $wanted_parts " == *" $1 "* ]]; }
@@ -115,5 +133,8 @@ fi
 if wants suite; then
   cargo_tool cargo-nextest 0.9.140 0.9.151 --no-default-features --features default-no-update
   python_tools
-  node_packages
+  test_clients
+fi
+if wants bench; then
+  bench_peers
 fi

@@ -35,6 +35,7 @@ mod routes;
 mod search_users;
 mod settings;
 mod signing_keys;
+mod sockets;
 mod status;
 mod store;
 mod sync_client;
@@ -151,6 +152,7 @@ impl Accounts {
             name: "accounts",
             migrations: MIGRATIONS.to_vec(),
             routes: routes::all(self.clone()),
+            sockets: self.sockets(),
             v0_routes: v0::routes(self.clone()),
             job_handlers: handlers.into_iter().chain(sync_handler).collect(),
             schedules: [Self::cleanup_schedule(), Self::rotation_schedule()]

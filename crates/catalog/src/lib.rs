@@ -24,6 +24,7 @@ mod seed;
 mod serve_orders;
 mod settings;
 mod slug;
+mod sockets;
 mod stock;
 mod store;
 mod take_stock;
@@ -129,6 +130,7 @@ impl Catalogue {
             name: "catalog",
             migrations: MIGRATIONS.to_vec(),
             routes: routes::all(self),
+            sockets: self.sockets(),
             job_handlers: vec![EnterProducts::handler(self)],
             cache_tags: Some(touched),
             ..Module::default()

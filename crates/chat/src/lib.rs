@@ -33,6 +33,7 @@ mod routes;
 mod search_messages;
 mod send_message;
 mod settings;
+mod sockets;
 mod standing;
 mod store;
 pub mod verify;
@@ -96,6 +97,7 @@ impl Chat {
             name: "chat",
             migrations: MIGRATIONS.to_vec(),
             routes: routes::all(self.clone()),
+            sockets: self.sockets(),
             followers: vec![self.follower()],
             job_handlers: vec![self.purge_handler()],
             ..Module::default()

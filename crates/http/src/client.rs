@@ -9,7 +9,7 @@ use ipnet::IpNet;
 ///
 /// `X-Forwarded-For` is read from the right and the first address that is no trusted proxy counts: everything left of
 /// it could have been made up by the client.
-pub(crate) fn client_address(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub fn client_address(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let peer = peer.ip().to_canonical();
     if trusted.is_empty() || !is_trusted(&peer) {

@@ -27,6 +27,7 @@ mod version;
 
 pub use body::{IfMatch, Json, PathParts, QueryPart, RawJson, query_problem};
 pub use cached::{CacheRule, cached};
+pub use client::client_address;
 pub use context::{Caller, RequestContext};
 pub use documents::{Documents, documentation};
 pub use edge::Edge;

@@ -19,6 +19,8 @@ pub struct Module {
     pub routes: OpenApiRouter,
     /// Its routes of the deprecated flat surface.
     pub v0_routes: Router,
+    /// What it says and hears on sockets.
+    pub sockets: stoa_realtime::Sockets,
     /// What it does when it hears of events.
     pub followers: Vec<Follower>,
     /// The jobs it knows how to do.

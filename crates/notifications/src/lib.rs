@@ -13,6 +13,7 @@ mod notification;
 mod preferences;
 mod routes;
 mod settings;
+mod sockets;
 mod stock_mail;
 mod store;
 mod told;
@@ -74,6 +75,7 @@ impl Notifications {
             name: "notifications",
             migrations: MIGRATIONS.to_vec(),
             routes: routes::all(self.clone()),
+            sockets: Self::sockets(),
             followers: vec![self.follower()],
             job_handlers: vec![self.stock_mail_handler(), self.clean_up_handler()],
             schedules: vec![Self::clean_up_schedule()],

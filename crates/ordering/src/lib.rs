@@ -31,6 +31,7 @@ mod routes;
 mod scope;
 mod settings;
 mod settle_payment;
+mod sockets;
 mod status;
 mod store;
 mod sweep;
@@ -171,6 +172,7 @@ impl Ordering {
             name: "ordering",
             migrations: MIGRATIONS.to_vec(),
             routes: routes::routes(self.clone()),
+            sockets: self.sockets(),
             job_handlers: vec![self.mail_handler(), self.sweep_handler(), self.abandoned_carts_handler()],
             schedules: vec![
                 Schedule::of("sweep-orders", "* * * * *", SweepOrders {}),

@@ -20,6 +20,7 @@ use stoa_platform::{
     metrics::Metrics,
     traces::Traces,
 };
+use stoa_realtime::{Doors, Running};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -97,6 +98,9 @@ pub enum StartError {
 /// How long a collector may take for the last traces of a node that stops.
 const LAST_TRACES: Duration = Duration::from_secs(2);
 
+/// Over how long sockets are closed when the server stops, so that their clients do not come back all at once.
+const SOCKETS_GO: Duration = Duration::from_secs(5);
+
 /// How long a start waits for Redis, so that what is shared is shared from the first request.
 const FIRST_REDIS: Duration = Duration::from_secs(1);
 
@@ -109,6 +113,8 @@ pub struct App {
     followers: FollowersHandle,
     workers: WorkersHandle,
     tail: Option<Tail>,
+    doors: Doors,
+    realtime: Running,
     schedules: Vec<Schedule>,
     drain_time: Duration,
     otlp: Option<Otlp>,
@@ -126,13 +132,16 @@ impl App {
         let redis = start_redis(&settings, &watch.metrics, &random)?;
         let platform = open_watched(&settings, clock, random, watch.clone(), redis.as_ref()).await?;
         let health = Arc::new(Health::new(&platform, &settings, redis.clone()));
-        let Wired { domains, router, authenticator, followers, job_handlers, schedules, cache_tags } =
-            wiring::wire(&platform, &settings, &health)?;
+        let wired = wiring::wire(&platform, &settings, &health)?;
+        let Wired { domains, router, authenticator, followers, job_handlers, schedules, cache_tags, hub } =
+            wired;
         let queues = job_handlers.iter().map(Handler::queue).collect();
         let figures = Figures::new(kept.clone(), &platform, &settings.insight, queues);
 
         let followers = Followers::start(&platform.database, &platform.clock, followers).await?;
         let tail = start_tail(&platform, cache_tags).await?;
+        let realtime = hub.start().await?;
+        let doors = Doors::new(&hub);
         let workers = Workers::start_with(
             WorkerSettings { watch, ..settings.workers.clone() },
             &platform.database,
@@ -155,7 +164,7 @@ impl App {
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let tls = start_tls(&settings, &platform.clock)?;
         let edge = Edge::new(router.merge(figures.routes()), settings.http.clone(), authenticator, &platform);
-        let listening = listen(listener, tls, edge.clone(), &settings.http)
+        let listening = listen(listener, tls, (edge.clone(), doors.clone()), &settings.http)
             .map_err(|source| StartError::Listen { address, source })?;
         let upkeep = Upkeep::start(kept, &platform);
         health.set_ready(true);
@@ -170,6 +179,8 @@ impl App {
             followers,
             workers,
             tail,
+            doors,
+            realtime,
             schedules,
             drain_time: settings.drain_time,
             otlp,
@@ -203,10 +214,12 @@ impl App {
     /// Stops gracefully: says that it is not ready, lets requests end, then followers and jobs.
     pub async fn stop(self) {
         self.health.set_ready(false);
-        self.listening.drain(self.drain_time).await;
+        let sockets_go = self.doors.drain(self.drain_time.min(SOCKETS_GO));
+        tokio::join!(self.listening.drain(self.drain_time), sockets_go);
         self.workers.drain().await;
         self.followers.drain().await;
         drop(self.tail);
+        drop(self.realtime);
         drop(self.upkeep);
         if let Some(otlp) = self.otlp {
             otlp.stop(LAST_TRACES).await;
@@ -309,12 +322,13 @@ async fn start_tail(platform: &Platform, cache_tags: CacheTags) -> Result<Option
         return Ok(None);
     }
     let (cache, heard_by) = (platform.cache.clone(), platform.cache.clone());
-    let hear = move |events: &[StoredEvent]| {
+    let hear = move |events: Vec<StoredEvent>| {
         let tags: Vec<Tag> =
             events.iter().flat_map(|event| cache_tags.iter().flat_map(|tags| tags(event))).collect();
         cache.invalidate(&tags);
+        std::future::ready(())
     };
-    let tail = Tail::start(&platform.database, hear).await?;
+    let tail = Tail::start(&platform.database, |_| hear).await?;
     // What was written before this moment may be in nobody's hearing, so nothing from before it is believed.
     heard_by.clear();
     Ok(Some(tail))

@@ -16,6 +16,7 @@ pub mod settings;
 pub mod tls;
 mod v0_files;
 mod warming;
+mod ways;
 pub mod wiring;
 
 pub use app::{App, StartError};

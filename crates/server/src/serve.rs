@@ -2,7 +2,11 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::{body::Body, extract::ConnectInfo, http::Method};
+use axum::{
+    body::Body,
+    extract::ConnectInfo,
+    http::{Method, Response},
+};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -12,6 +16,7 @@ use hyper_util::{
     },
 };
 use stoa_http::{Edge, HttpSettings};
+use stoa_realtime::Doors;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -19,18 +24,20 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_rustls::server::TlsStream;
-use tower::{Layer, Service};
+use tower::{Layer, Service, util::MapResponseLayer};
 use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
     cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders},
 };
 
-use crate::{acme::CHALLENGE_PROTOCOL, tls::Tls};
+use crate::{acme::CHALLENGE_PROTOCOL, tls::Tls, ways::Ways};
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may take to agree on a TLS connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// For how long, in milliseconds, what was sent may remain without a sign that it arrived (RFC 5482).
+const UNTAKEN_FOR: u32 = 30_000;
 /// The largest head of a request.
 const HEAD_BYTES: u16 = 32 * 1024;
 /// Smaller answers are not worth compressing.
@@ -58,21 +65,24 @@ impl Listening {
     }
 }
 
-/// Serves the edge on a listener until drained.
+/// Serves the edge, and sockets at their doors, on a listener until drained.
 pub(crate) fn listen(
     listener: TcpListener,
     tls: Option<Tls>,
-    edge: Edge,
+    (edge, doors): (Edge, Doors),
     settings: &HttpSettings,
 ) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(None);
     let compressed = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_FROM)).layer(edge);
+    let ways = Ways::new(doors, settings, compressed);
     // Who allows no foreign origin pays nothing for the possibility.
     let task = if settings.cors_origins.is_empty() {
-        tokio::spawn(accept(listener, tls, compressed, stopped))
+        tokio::spawn(accept(listener, tls, ways, stopped))
     } else {
-        tokio::spawn(accept(listener, tls, cors(settings).layer(compressed), stopped))
+        // CORS answers by itself with an empty body, which must be of a kind that can be.
+        let ways = MapResponseLayer::new(|response: Response<_>| response.map(Body::new)).layer(ways);
+        tokio::spawn(accept(listener, tls, cors(settings).layer(ways), stopped))
     };
     Ok(Listening { address, stop, task })
 }
@@ -194,10 +204,14 @@ fn connection_builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// Answers are small and wanted at once.
+/// Answers are small and wanted at once, and a peer that takes nothing for long is given up, whoever owns the stream by
+/// then.
 fn prepare(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY cannot be set");
+    }
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, UNTAKEN_FOR) {
+        tracing::debug!(%error, "TCP_USER_TIMEOUT cannot be set");
     }
 }
 

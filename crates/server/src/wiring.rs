@@ -21,6 +21,7 @@ use stoa_platform::{
     mail::{PruneMails, SendMail, Template},
     verify::{self, Check},
 };
+use stoa_realtime::{ForgetSessions, Hub};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{agreement, app::StartError, health::Health, insight, settings::Settings};
@@ -95,6 +96,7 @@ pub(crate) struct Wired {
     pub(crate) job_handlers: Vec<Handler>,
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) cache_tags: Vec<fn(&StoredEvent) -> Vec<Tag>>,
+    pub(crate) hub: Hub,
 }
 
 pub(crate) fn wire(
@@ -103,7 +105,8 @@ pub(crate) fn wire(
     health: &Arc<Health>,
 ) -> Result<Wired, StartError> {
     let domains = Domains::new(platform, settings)?;
-    let modules = domains.modules(platform, settings);
+    let mut modules = domains.modules(platform, settings);
+    let sockets = modules.iter_mut().map(|module| std::mem::take(&mut module.sockets)).collect();
     let mut wired = Wired {
         router: health.routes(),
         authenticator: Arc::clone(&domains.accounts) as _,
@@ -112,9 +115,11 @@ pub(crate) fn wire(
             SendMail::handler(Arc::clone(&platform.mailer)),
             PruneEvents::handler(&platform.database, settings.events_retention),
             PruneMails::handler(Arc::clone(&platform.mailer), settings.mails_retention),
+            ForgetSessions::handler(&platform.database),
         ],
-        schedules: vec![PruneEvents::schedule(), PruneMails::schedule()],
+        schedules: vec![PruneEvents::schedule(), PruneMails::schedule(), ForgetSessions::schedule()],
         cache_tags: Vec::new(),
+        hub: Hub::new(platform, Arc::clone(&domains.accounts) as _, settings.realtime.clone(), sockets),
         domains,
     };
     let mut documented = OpenApiRouter::new();
@@ -154,6 +159,7 @@ pub fn migrations() -> Vec<Migration> {
         stoa_ordering::MIGRATIONS,
         stoa_notifications::MIGRATIONS,
         stoa_chat::MIGRATIONS,
+        stoa_realtime::MIGRATIONS,
     ];
     modules.concat()
 }

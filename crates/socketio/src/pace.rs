@@ -1,23 +1,24 @@
-//! How many packets a client may send in a second.
+//! How many messages a client may send in a second.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// A bucket that holds a second's worth and fills evenly.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pace {
     /// When all that was taken will have been given back.
     paid_at: Option<Instant>,
 }
 
 impl Pace {
-    pub(crate) fn new() -> Self {
+    /// Full.
+    pub fn new() -> Self {
         Self { paid_at: None }
     }
 
     /// Whether one more may come at `now`, of `per_second`.
-    pub(crate) fn allows(&mut self, per_second: u32, now: Instant) -> bool {
+    pub fn allows(&mut self, per_second: u32, now: Instant) -> bool {
         let paid_at =
             self.paid_at.map_or(now, |paid_at| paid_at.max(now)) + Duration::from_secs(1) / per_second.max(1);
         let allowed = paid_at - now <= Duration::from_secs(1);

@@ -32,6 +32,9 @@ pub enum Reason {
     HandlerFailed,
     /// The application closed the connection, for a reason of its own.
     Application(&'static str),
+    /// The application closed the connection, because the client may not have it: it is not signed in (any more), or
+    /// goes on with what is refused.
+    Forbidden(&'static str),
 }
 
 impl Reason {
@@ -50,7 +53,7 @@ impl Reason {
             Self::ServerDisconnected => "server_disconnected",
             Self::Draining => "draining",
             Self::HandlerFailed => "handler_failed",
-            Self::Application(word) => word,
+            Self::Application(word) | Self::Forbidden(word) => word,
         }
     }
 
@@ -59,7 +62,7 @@ impl Reason {
         match self {
             Self::Draining => 1001,
             Self::Violation(violation) => violation.close_code(),
-            Self::TooManyEvents => 1008,
+            Self::TooManyEvents | Self::Forbidden(_) => 1008,
             Self::HandlerFailed => 1011,
             _ => 1000,
         }
@@ -67,7 +70,14 @@ impl Reason {
 
     /// Whether the server decided it for reasons of its own, so that what is queued should still be read.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::TooManyEvents | Self::ServerDisconnected | Self::Draining | Self::Application(_))
+        matches!(
+            self,
+            Self::TooManyEvents
+                | Self::ServerDisconnected
+                | Self::Draining
+                | Self::Application(_)
+                | Self::Forbidden(_)
+        )
     }
 }
 

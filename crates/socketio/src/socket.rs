@@ -113,6 +113,16 @@ impl Socket {
         }
     }
 
+    /// Sends a packet that does not count in the bounds of the queue: what a client missed, which whoever sends it has
+    /// bounded. A client that has not connected yet gets it as any other.
+    pub fn send_uncounted(&self, packet: &Packet) -> Result<(), SendError> {
+        if !self.inner.open.load(Ordering::Acquire) {
+            return self.send(packet);
+        }
+        self.inner.link.send_uncounted(packet.frame())?;
+        packet.attachments().iter().try_for_each(|frame| self.inner.link.send_uncounted(frame))
+    }
+
     /// Sends a packet that loses its worth: while it is queued, a newer one of the same `key` takes its place, and it
     /// never pushes another out. Nothing is kept for a client that has not connected; a packet with attachments is sent
     /// as any other.

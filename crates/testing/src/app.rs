@@ -16,7 +16,7 @@ use stoa_platform::{
 use stoa_server::{App, Settings, wiring::Domains};
 use tempfile::TempDir;
 
-use crate::{PASSWORD, START, client::Client};
+use crate::{PASSWORD, START, client::Client, live::Live};
 
 /// How a test wants the settings other than usual.
 pub type Change = fn(&mut Settings);
@@ -70,6 +70,16 @@ impl TestApp {
     /// Its domains, to be asked without HTTP.
     pub fn domains(&self) -> &Domains {
         self.app.domains()
+    }
+
+    /// Somebody signed in at `/ws`.
+    pub async fn plain(&self, who: &Client) -> Live {
+        Live::plain(&self.address(), who).await
+    }
+
+    /// Somebody signed in over Socket.IO.
+    pub async fn socketio(&self, who: &Client) -> Live {
+        Live::socketio(&self.address(), who).await
     }
 
     /// Nobody.

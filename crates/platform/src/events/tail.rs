@@ -1,10 +1,10 @@
 //! Hearing the log live, without a place of one's own.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{task::JoinHandle, time::timeout};
 
-use super::{Filter, StoredEvent, head, read_after, sequencer::LogThreads};
+use super::{Filter, Offset, StoredEvent, head, read_after, sequencer::LogThreads};
 use crate::database::{Database, DatabaseError, Signal};
 
 /// Events handed over at once at most.
@@ -19,14 +19,19 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Starts at the head; `hear` gets what follows, some events at a time, and must not block.
-    pub async fn start(
+    /// Starts at the head, which is told to whoever makes the ear: it gets what follows, some events at a time, and is
+    /// awaited before the next ones.
+    pub async fn start<Ear, Hearing>(
         database: &Database,
-        hear: impl Fn(&[StoredEvent]) + Send + Sync + 'static,
-    ) -> Result<Self, DatabaseError> {
+        ear: impl FnOnce(&Offset) -> Ear,
+    ) -> Result<Self, DatabaseError>
+    where
+        Ear: Fn(Vec<StoredEvent>) -> Hearing + Send + Sync + 'static,
+        Hearing: Future<Output = ()> + Send + 'static,
+    {
         let threads = database.log().threads(database)?;
-        let from = database.read(head).await?.pos;
-        let task = tokio::spawn(follow(database.clone(), from, hear));
+        let from = database.read(head).await?;
+        let task = tokio::spawn(follow(database.clone(), from.pos, ear(&from)));
         Ok(Self { task, _threads: threads })
     }
 }
@@ -37,7 +42,11 @@ impl Drop for Tail {
     }
 }
 
-async fn follow(database: Database, from: i64, hear: impl Fn(&[StoredEvent]) + Send + Sync) {
+async fn follow<Hearing: Future<Output = ()> + Send>(
+    database: Database,
+    from: i64,
+    hear: impl Fn(Vec<StoredEvent>) -> Hearing + Send + Sync,
+) {
     let mut bell = database.signals().listen(Signal::Events);
     let mut pos = from;
     loop {
@@ -46,7 +55,7 @@ async fn follow(database: Database, from: i64, hear: impl Fn(&[StoredEvent]) + S
             Ok(events) => {
                 if let Some(last) = events.last() {
                     pos = last.pos;
-                    hear(&events);
+                    hear(events).await;
                     continue;
                 }
             }

@@ -149,8 +149,9 @@ each_engine! { MIGRATIONS;
         let hears = Arc::clone(&heard);
         // Another node, which appends nothing itself.
         let other = db.open();
-        let tail = Tail::start(&other, move |events| {
+        let tail = Tail::start(&other, |_| move |events: Vec<StoredEvent>| {
             hears.lock().unwrap().extend(events.iter().map(|event| event.pos));
+            std::future::ready(())
         }).await.unwrap();
         for number in 2..=30 {
             append(&database, deposited(number % 3, number)).await;

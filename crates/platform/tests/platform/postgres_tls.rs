@@ -117,9 +117,13 @@ async fn hears_of_events(config: DatabaseConfig) {
     assert!(migrated.await.unwrap().unwrap().is_empty());
     let database = open(config).await.unwrap();
     let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
-    let hear =
-        move |events: &[events::StoredEvent]| events.iter().for_each(|event| told.send(event.pos).unwrap());
-    let _tail = Tail::start(&database, hear).await.unwrap();
+    let hear = move |events: Vec<events::StoredEvent>| {
+        for event in events {
+            told.send(event.pos).unwrap();
+        }
+        std::future::ready(())
+    };
+    let _tail = Tail::start(&database, |_| hear).await.unwrap();
     let write = database.write(move |tx| events::append(tx, &occasion(), &deposited(7, 3)));
     write.await.unwrap_or_else(|error: DatabaseError| panic!("{error}"));
     let pos = tokio::time::timeout(Duration::from_mins(1), heard.recv()).await;

@@ -20,6 +20,7 @@ use stoa_platform::{
     jobs::WorkerSettings,
     limits::Policy,
 };
+use stoa_realtime::RealtimeSettings;
 
 use crate::{acme::AcmeSettings, insight::InsightSettings, tls::TlsSettings};
 
@@ -113,6 +114,7 @@ fn assemble(values: &Values<'_>, problems: &mut Vec<Problem>) -> Option<Settings
                 rooms_per_user: values.count("STOA_ROOMS_PER_USER")?,
                 members_per_room: values.count("STOA_ROOM_MEMBERS")?,
             },
+            realtime: realtime(values)?,
             cache: cache(values)?,
             rate_limits: values.parsed("STOA_RATE_LIMITS", parse::switch)?,
             mail_from: values.text("STOA_MAIL_FROM")?.to_owned(),
@@ -252,6 +254,19 @@ fn http(values: &Values<'_>) -> Result<HttpSettings, Problem> {
         request_timeout: values.duration("STOA_REQUEST_TIMEOUT")?,
         slow_request: Duration::from_millis(values.count("STOA_SLOW_REQUEST_MS")?),
         limits: limits(values)?,
+    })
+}
+
+fn realtime(values: &Values<'_>) -> Result<RealtimeSettings, Problem> {
+    let public_url = values.given("STOA_PUBLIC_URL", parse::url)?;
+    Ok(RealtimeSettings {
+        guests: values.parsed("STOA_GUESTS", parse::switch)?,
+        recovery_window: values.duration("STOA_RECOVERY_WINDOW")?,
+        sockets: values.count("STOA_MAX_SOCKETS")?,
+        events_per_second: values.count("STOA_SOCKET_EVENTS")?,
+        origins: values.parsed("STOA_CORS_ORIGINS", parse::origins)?,
+        own_origin: public_url.and_then(|address| parse::origin_of(&address)),
+        ..RealtimeSettings::default()
     })
 }
 

@@ -26,8 +26,6 @@ pub(super) const LATER: &[Later] = &[
     later("STOA_CLAMD_URL", "a file store"),
     later("STOA_RATE_LIMIT_UPLOAD", "a file store"),
     later("STOA_OIDC_*", "an OpenID Connect engine"),
-    later("STOA_GUESTS", "a realtime engine"),
-    later("STOA_RECOVERY_WINDOW", "a realtime engine"),
     later("STOA_QUEUE_FILES", "a file store"),
     later("STOA_CLUSTER_SECRET", "a gateway"),
 ];
@@ -61,9 +59,12 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_any_ending() {
-        assert!(stands_for("CLOUDINARY_*", "CLOUDINARY_URL") && stands_for("STOA_GUESTS", "STOA_GUESTS"));
         assert!(
-            !stands_for("STOA_GUESTS", "STOA_GUESTS_AT") && !stands_for("CLOUDINARY_*", "MY_CLOUDINARY_URL")
+            stands_for("CLOUDINARY_*", "CLOUDINARY_URL") && stands_for("STOA_CLAMD_URL", "STOA_CLAMD_URL")
+        );
+        assert!(
+            !stands_for("STOA_CLAMD_URL", "STOA_CLAMD_URL_AT")
+                && !stands_for("CLOUDINARY_*", "MY_CLOUDINARY_URL")
         );
     }
 }

@@ -27,6 +27,7 @@ use stoa_kernel::Currency;
 use stoa_notifications::NotificationsSettings;
 use stoa_ordering::OrderingSettings;
 use stoa_platform::{database::DatabaseConfig, jobs::WorkerSettings};
+use stoa_realtime::RealtimeSettings;
 
 use crate::{acme::AcmeSettings, tls::TlsSettings};
 
@@ -78,6 +79,8 @@ pub struct Settings {
     pub stripe: Option<StripeSettings>,
     /// Notifications.
     pub notifications: NotificationsSettings,
+    /// Sockets.
+    pub realtime: RealtimeSettings,
     /// Chat.
     pub chat: ChatSettings,
     /// The response cache.

@@ -21,6 +21,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("mail", "Mail"),
     ("notifications", "Notifications"),
     ("chat", "Chat"),
+    ("realtime", "Sockets"),
     ("events", "Events"),
     ("queues", "Jobs"),
     ("insight", "Insight"),

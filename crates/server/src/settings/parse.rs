@@ -42,6 +42,12 @@ pub(super) fn url(text: &str) -> Result<String, Flaw> {
     if is_web && uri.query().is_none() { Ok(text.trim_end_matches('/').to_owned()) } else { Err(flaw()) }
 }
 
+/// The origin of an address of the web, as browsers send it; nothing when it is none.
+pub(super) fn origin_of(address: &str) -> Option<String> {
+    let uri: Uri = address.parse().ok()?;
+    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
+}
+
 pub(super) fn https(text: &str) -> Result<String, Flaw> {
     Some(url(text)?)
         .filter(|url| url.starts_with("https:"))

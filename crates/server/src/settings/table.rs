@@ -534,6 +534,35 @@ pub(super) const SETTINGS: &[Setting] = &[
         count(2, 1_000_000),
         "How many members a room may have; the one for everybody has no bound.",
     ),
+    // Sockets
+    setting(
+        "STOA_GUESTS",
+        "realtime.guests",
+        "off",
+        Kind::Switch,
+        "Whether there is a lobby at `/ws/lobby` where guests chat by name only.",
+    ),
+    setting(
+        "STOA_RECOVERY_WINDOW",
+        "realtime.recovery_window",
+        "24h",
+        Kind::Duration,
+        "For how long a client of a socket that was away is given what it missed, as far as events are kept.",
+    ),
+    setting(
+        "STOA_MAX_SOCKETS",
+        "realtime.sockets",
+        "100000",
+        count(1, 10_000_000),
+        "How many sockets of each kind may be open at once.",
+    ),
+    setting(
+        "STOA_SOCKET_EVENTS",
+        "realtime.events_per_second",
+        "1000",
+        count(1, 1_000_000),
+        "How many events a socket may send in a second before it is closed.",
+    ),
     // Events and jobs
     setting(
         "STOA_EVENTS_RETENTION",

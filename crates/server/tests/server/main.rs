@@ -8,6 +8,7 @@ mod crash;
 mod insight;
 mod mail;
 mod node;
+mod realtime;
 mod redis;
 mod schemathesis;
 mod tls;

@@ -70,3 +70,4 @@ pub use self::{
     write::write,
 };
 pub(crate) use self::{frame::Draft, outbound::Take};
+pub use crate::pace::Pace;

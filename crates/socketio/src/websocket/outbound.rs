@@ -148,7 +148,7 @@ impl Outbound {
     }
 
     /// Queues a frame that the bounds do not hold back: a heartbeat, or what a client missed, which its sender bounds.
-    pub(crate) fn push_uncounted(&self, frame: &Frame) -> Result<(), SendError> {
+    pub fn push_uncounted(&self, frame: &Frame) -> Result<(), SendError> {
         let mut queue = self.queue.lock();
         if queue.end.is_some() {
             return Err(SendError::Ended);

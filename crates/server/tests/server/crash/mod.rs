@@ -11,7 +11,7 @@ mod shoppers;
 use stoa_platform::{database::Engine, testing::engines_under_test};
 
 /// Runs the body of a test when its engine is asked for.
-fn on(engine: Engine, body: impl Future<Output = ()>) {
+pub(crate) fn on(engine: Engine, body: impl Future<Output = ()>) {
     if engines_under_test().contains(&engine) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         runtime.unwrap().block_on(body);

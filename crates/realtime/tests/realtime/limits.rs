@@ -1,0 +1,134 @@
+//! Clients that do too much, too wrong or nothing at all, and that disturb nobody else.
+
+use std::time::Duration;
+
+use stoa_testing::{Live, each_engine, json};
+
+use crate::posts;
+
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+/// Messages at once.
+const BURST: usize = 40;
+
+each_engine! {
+    async fn what_is_no_frame_is_told_and_too_much_of_it_closes(app: TestApp) {
+        let ann = app.shopper("ann").await;
+        let mut live = app.plain(&ann).await;
+        for nonsense in [&b"nonsense"[..], b"{}", b"[1]", b"{\"type\":7}", b"{\"type\":\"x\",\"id\":{}}"] {
+            live.frame(TEXT, nonsense).await;
+            assert_eq!(live.hears("error").await.payload["code"], "BAD_FRAME");
+        }
+        live.frame(BINARY, b"{}").await;
+        assert_eq!(live.hears("error").await.payload["code"], "BAD_FRAME");
+        live.does("join_room", json!({"roomId": "tea"})).await;
+        for _ in 0..20 {
+            live.says("no-such-event", json!(null)).await;
+        }
+        let mut codes = Vec::new();
+        while codes.last().is_none_or(|code| code != "TOO_MANY_FAULTS") {
+            codes.push(live.hears("error").await.payload["code"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(codes[0], "UNKNOWN_EVENT");
+        assert_eq!(live.is_closed().await, Some(1008));
+    }
+
+    async fn a_flood_is_told_and_closed_and_nobody_else_notices(app: TestApp, |settings| {
+        settings.realtime.events_per_second = 50;
+    }) {
+        let (ann, bob) = (app.shopper("ann").await, app.shopper("bob").await);
+        let mut quiet = app.plain(&bob).await;
+        quiet.does("join_room", json!({"roomId": "tea"})).await;
+        for mut live in [app.plain(&ann).await, app.socketio(&ann).await] {
+            for _ in 0..200 {
+                live.says("typing", json!({"roomId": "tea", "isTyping": true})).await;
+            }
+            let mut code = live.hears("error").await.payload["code"].clone();
+            while code != "TOO_MANY_EVENTS" {
+                assert!(code == "NOT_IN_ROOM" || code == "TOO_MANY_FAULTS", "{code}");
+                if code == "TOO_MANY_FAULTS" {
+                    break;
+                }
+                code = live.hears("error").await.payload["code"].clone();
+            }
+            live.is_closed().await;
+        }
+        quiet.does("send_message", json!({"roomId": "tea", "message": "undisturbed"})).await;
+        assert_eq!(quiet.hears("message").await.payload["message"], "undisturbed");
+    }
+
+    async fn a_message_above_the_limit_closes(app: TestApp) {
+        let ann = app.shopper("ann").await;
+        let huge = vec![b'x'; 1024 * 1024];
+        for mut live in [app.plain(&ann).await, app.socketio(&ann).await] {
+            live.frame(TEXT, &huge).await;
+            let status = live.is_closed().await;
+            assert!(matches!(status, Some(1009) | None), "{status:?}");
+        }
+    }
+
+    async fn a_socket_is_subscribed_to_so_much_and_no_more(app: TestApp, |settings| {
+        settings.realtime.subscriptions = 5;
+    }) {
+        let ann = app.shopper("ann").await;
+        let mut live = app.plain(&ann).await;
+        // Two are its own: the user's, and what is told to all.
+        for number in 0..3 {
+            live.does("join_room", json!({"roomId": format!("room-{number}")})).await;
+        }
+        live.may_not("join_room", json!({"roomId": "one-more"}), "TOO_MANY_SUBSCRIPTIONS").await;
+        live.does("leave_room", json!({"roomId": "room-0"})).await;
+        live.does("join_room", json!({"roomId": "one-more"})).await;
+    }
+
+    async fn who_reads_nothing_is_cut_and_the_others_miss_nothing(app: TestApp, |settings| {
+        settings.realtime.outbound.stall = Duration::from_secs(3);
+        settings.realtime.presence_grace = Duration::from_millis(100);
+    }) {
+        let (ann, bob, cat) = (app.shopper("ann").await, app.shopper("bob").await, app.shopper("cat").await);
+        let mut watching = app.socketio(&cat).await;
+        watching.does("join-room", json!("tea")).await;
+        let mut writing = app.plain(&ann).await;
+        writing.does("join_room", json!({"roomId": "tea"})).await;
+        let mut deaf = app.plain(&bob).await;
+        deaf.does("join_room", json!({"roomId": "tea"})).await;
+        let (long, mut said) = ("x".repeat(3_900), 0);
+        // The kernel takes some megabytes for a reader that does not read.
+        let cut = loop {
+            for number in said..said + BURST {
+                let message = json!({"roomId": "tea", "message": format!("{number} {long}")});
+                writing.asks_later("send_message", message).await;
+            }
+            for number in said..said + BURST {
+                for (live, word, field) in [(&mut watching, "new-message", "content"), (&mut writing, "message", "message")] {
+                    let heard = live.hears(word).await.payload[field].as_str().unwrap().to_owned();
+                    assert!(heard.starts_with(&format!("{number} ")), "{heard}");
+                }
+            }
+            said += BURST;
+            let figures = app.anon().get("/metrics").await.text;
+            let is_cut = |line: &&str| {
+                let why = line.contains("queue_full") || line.contains("stalled");
+                line.starts_with("stoa_sockets_ended_total") && why
+            };
+            if let Some(line) = figures.lines().find(is_cut) {
+                break line.to_owned();
+            }
+            assert!(said < 50_000, "the reader was never cut");
+        };
+        assert!(cut.ends_with(" 1"), "{cut}");
+        while watching.hears("user-offline").await.payload["userId"] != bob.user_id() {}
+        drop(deaf);
+    }
+
+    async fn a_plain_socket_is_served_while_others_are_gone_for_good(app: TestApp) {
+        let ann = app.shopper("ann").await;
+        let mut live = Live::open(&app.address(), "/ws", &[]).await.unwrap();
+        live.frame(TEXT, b"{\"type\":\"authenticate\"}").await;
+        live.is_closed().await;
+        let mut live = app.plain(&ann).await;
+        live.does("join_room", json!({"roomId": "general"})).await;
+        posts(&ann, "general", "still here").await;
+        assert_eq!(live.hears("message").await.payload["message"], "still here");
+    }
+}

@@ -1,0 +1,9 @@
+//! Live updates from outside: official clients in Node and Python against the real binary, over whole conversations and
+//! through its death.
+
+mod cast;
+mod conversations;
+mod documentation;
+mod examples;
+mod script;
+mod survivors;
