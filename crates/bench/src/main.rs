@@ -6,6 +6,7 @@ mod client;
 mod failure;
 mod import;
 mod measure;
+mod realtime;
 mod scenarios;
 mod search;
 mod server;
@@ -32,13 +33,16 @@ struct Arguments {
     /// Only scenarios whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
+    #[command(flatten)]
+    realtime: realtime::Sizes,
 }
 
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut report = Report::default();
-    runtime.block_on(scenarios::run(&arguments, &mut report))?;
+    let outcome = runtime.block_on(scenarios::run(&arguments, &mut report));
+    // What was measured before something failed is worth as much.
     println!("{report}");
-    Ok(())
+    outcome
 }

@@ -8,6 +8,7 @@ use crate::{
     failure::Failure,
     import::import,
     measure::{Cost, drive},
+    realtime::{Comparison, realtime},
     search::search,
     server::{Server, run as run_command},
     shop::{Buyer, offers, order_rounds, products},
@@ -18,20 +19,35 @@ use crate::{
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 40;
 
-/// The figures, a line each.
+/// The figures, a line each, and those of several programs side by side.
 #[derive(Default)]
-pub(crate) struct Report(Vec<(String, String, String)>);
+pub(crate) struct Report {
+    figures: Vec<(String, String, String)>,
+    comparison: Comparison,
+}
 
 impl Report {
     pub(crate) fn add(&mut self, what: impl Into<String>, figure: impl fmt::Display, aim: &str) {
-        self.0.push((what.into(), figure.to_string(), aim.to_owned()));
+        self.figures.push((what.into(), figure.to_string(), aim.to_owned()));
+    }
+
+    pub(crate) fn comparison(&mut self) -> &mut Comparison {
+        &mut self.comparison
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| what | measured | aim |\n| --- | --- | --- |")?;
-        self.0.iter().try_for_each(|(what, figure, aim)| writeln!(f, "| {what} | {figure} | {aim} |"))
+        if !self.figures.is_empty() {
+            writeln!(f, "| what | measured | aim |\n| --- | --- | --- |")?;
+        }
+        for (what, figure, aim) in &self.figures {
+            writeln!(f, "| {what} | {figure} | {aim} |")?;
+        }
+        if !self.comparison.is_empty() {
+            writeln!(f, "\n{}", self.comparison)?;
+        }
+        Ok(())
     }
 }
 
@@ -73,7 +89,7 @@ pub(crate) async fn run(arguments: &Arguments, report: &mut Report) -> Result<()
     if wanted("import") {
         import(arguments, report).await?;
     }
-    Ok(())
+    realtime(arguments, report).await
 }
 
 async fn reads(

@@ -28,12 +28,15 @@ impl Server {
         settings: &[(&str, &str)],
     ) -> Result<Self, Failure> {
         let address = free_address()?;
+        let mut serve = command(binary, data, settings);
+        serve.arg("serve").env("STOA_PORT", address.port().to_string());
+        Self::run(serve, address).await
+    }
+
+    /// Runs what serves at that address.
+    pub(crate) async fn run(mut command: Command, address: SocketAddr) -> Result<Self, Failure> {
         let begun = Instant::now();
-        let child = command(binary, data, settings)
-            .arg("serve")
-            .env("STOA_PORT", address.port().to_string())
-            .stdout(Stdio::null())
-            .spawn()?;
+        let child = command.stdout(Stdio::null()).spawn()?;
         let mut server = Self { child, address, time_to_ready: Duration::ZERO };
         server.wait_until_ready(begun).await?;
         server.time_to_ready = begun.elapsed();
@@ -75,6 +78,14 @@ impl Server {
         let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or(0.0);
         Ok(kib / 1_024.0)
     }
+
+    /// Ends it in peace: asked to by a signal, and waited for.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        self.child.wait()?;
+        Ok(())
+    }
 }
 
 impl Drop for Server {
@@ -98,6 +109,7 @@ fn command(binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary);
     command
         .current_dir(data)
+        .env_remove("DATABASE_URL")
         .env("STOA_DATA_DIR", data)
         .env("STOA_RATE_LIMITS", "off")
         .env("STOA_LOG", "error")
@@ -105,6 +117,6 @@ fn command(binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Command {
     command
 }
 
-fn free_address() -> Result<SocketAddr, Failure> {
+pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
