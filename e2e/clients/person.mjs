@@ -11,6 +11,18 @@ const agent = new Agent({ keepAlive: false });
 export class Person {
   constructor({ id, username, token }) {
     Object.assign(this, { id, username, token });
+    this.calls = new Map();
+  }
+
+  /** What is asked and not answered, and how far that is, for whoever waits in vain. */
+  get unanswered() {
+    const state = ({ socket, res }) => {
+      if (!socket) return "without a socket";
+      const { connecting, destroyed, localPort, bytesWritten, bytesRead } = socket;
+      const stage = connecting ? "connecting" : destroyed ? "destroyed" : "connected";
+      return `${stage} from ${localPort}, ${bytesWritten} bytes out, ${bytesRead} in${res ? `, ${res.statusCode}` : ""}`;
+    };
+    return [...this.calls].map(([call, what]) => `${what} ${state(call)}`);
   }
 
   /** Asks, and answers status and body; throws when the server is away. */
@@ -24,6 +36,8 @@ export class Person {
         answer.on("end", () => resolve({ status: answer.statusCode, body: text ? JSON.parse(text) : undefined }));
         answer.on("error", reject);
       });
+      this.calls.set(call, `${method} ${path}`);
+      call.on("close", () => this.calls.delete(call));
       call.on("error", reject);
       call.end(body && JSON.stringify(body));
     });

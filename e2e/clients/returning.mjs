@@ -92,6 +92,7 @@ export class SocketIoClient extends Returning {
       if (!this.socket.active) record.faults.push(`was sent away: ${error.message} ${JSON.stringify(error.data)}`);
     });
     this.socket.on("disconnect", (reason) => {
+      this.whenLost?.();
       if (!this.socket.active) record.faults.push(`was sent away: ${reason}`);
     });
   }
@@ -158,6 +159,7 @@ export class WsClient extends Returning {
 
   async goes(code) {
     this.isAway();
+    this.whenLost?.();
     if (code === 1008 || code === 1009) this.record.faults.push(`was sent away: ${code}`);
     for (const { reject } of this.open.values()) reject(new Lost(`closed with ${code}`));
     this.open.clear();

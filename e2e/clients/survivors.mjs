@@ -220,8 +220,9 @@ play(async () => {
   await Promise.race([trials(survivors, cutter), Promise.all(lives)]);
   isOver = true;
   const isLate = ({ doing, record }) => doing || record.last?.content !== "That is all.";
-  const state = ({ doing, way, record, client }) =>
-    `${record.name} ${doing ?? "waits"} (${way}), ${client.returns} returns, heard ${record.last?.seq}, ${record.faults}`;
+  const state = ({ doing, way, record, client, person }) =>
+    `${record.name} ${doing ?? "waits"} (${way}), ${client.returns} returns, heard ${record.last?.seq}, ${record.faults} ` +
+    `${person.unanswered.join("; ")}`;
   const matter = () => survivors.filter(isLate).sort((one) => (one.doing ? -1 : 1)).slice(0, 20).map(state);
   await inTheEnd(Promise.all(lives).then(() => everybodyHears("That is all.")), matter);
 

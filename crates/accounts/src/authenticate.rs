@@ -5,7 +5,9 @@ use std::{net::IpAddr, sync::Arc};
 use sha2::{Digest, Sha256};
 use stoa_kernel::{
     Actor, Authenticator, Credentials, Permission, Permissions, Refusal, SessionId, SignedIn, Timestamp,
-    UserId, actor::Machine, authenticate::Identified,
+    UserId,
+    actor::Machine,
+    authenticate::{Identified, Noted},
 };
 use stoa_platform::database::{Connection, DatabaseError};
 use subtle::ConstantTimeEq;
@@ -108,6 +110,14 @@ impl Authenticator for Accounts {
 
     fn of_session(&self, session: SessionId) -> Identified<'_> {
         Box::pin(self.by_session(session))
+    }
+
+    /// Whoever has a socket open is here, although nothing of theirs is refreshed.
+    fn in_use(&self, used: Vec<SessionId>) -> Noted<'_> {
+        let now = self.clock().now();
+        let known_until = now - self.settings().access_token_ttl / 4;
+        let written = self.database().write(move |tx| sessions::used(tx, &used, now, known_until));
+        Box::pin(async move { Ok(written.await?) })
     }
 }
 

@@ -50,6 +50,8 @@ impl Accounts {
                 let user = user.ok_or(AccountError::WrongPassword)?;
                 accounts.end_sessions(tx, &occasion, person.user, Some(person.session))?;
                 sessions::forget_tokens(tx, person.session)?;
+                let runs_out = occasion.at + accounts.settings().access_token_ttl;
+                sessions::end_by(tx, person.session, runs_out)?;
                 resets::end(tx, person.user, occasion.at)?;
                 events::append(tx, &occasion, &PasswordChanged { user_id: person.user })?;
                 let mail = SendMail::new(&user.email, "password_changed", json!({"name": user.name}));

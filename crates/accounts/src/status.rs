@@ -1,7 +1,7 @@
 //! Who is here: what people want to be seen as, and whether they are.
 //!
-//! Somebody is here who has a live session that was used, by signing in or refreshing, within the life of an access token:
-//! whoever goes on using one has to refresh it within that time, so no request writes anything. They are then shown as
+//! Somebody is here who has a live session that was used, by signing in, refreshing or having a socket open, within the life
+//! of an access token: whoever goes on using one has to refresh it within that time, so no request writes anything. They are then shown as
 //! they chose, `online` unless told; everybody else is `offline`.
 
 use serde::{Deserialize, Serialize};

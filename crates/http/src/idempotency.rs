@@ -3,8 +3,17 @@
 //! The record commits with the effect. Its key's scope is the actor, the method, the path and the version; guests share
 //! one actor, so a guest's key holds only where something tells that guest from others. Refusals and failures are not
 //! kept: whoever was refused may mend the request and try again under the same key.
+//!
+//! A request holds its key by a lease. One that takes longer than that may find its key taken by a retry: then it neither
+//! keeps an answer nor frees the key. Each lease of a key ends later than the one before, and is known by that.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     body::HttpBody,
@@ -100,6 +109,8 @@ struct Record {
     scope: String,
     key: String,
     fingerprint: Vec<u8>,
+    /// Until when it holds the key, in microseconds: what it is known by. Clones are the same request.
+    held_until: Arc<AtomicI64>,
 }
 
 /// How a request under a key begins.
@@ -151,7 +162,12 @@ impl Once {
         body: &[u8],
     ) -> Result<Self, Problem> {
         let scope = format!("{} {} {}", parts.method, parts.uri.path(), context.version().name());
-        let record = key.map(|key| Record { scope, key, fingerprint: Sha256::digest(body).to_vec() });
+        let record = key.map(|key| Record {
+            scope,
+            key,
+            fingerprint: Sha256::digest(body).to_vec(),
+            held_until: Arc::default(),
+        });
         Ok(match context.actor()? {
             Actor::Guest => Self { record: None, guests: record },
             actor => Self { record: record.map(|record| record.of(actor)), guests: None },
@@ -232,22 +248,25 @@ impl Once {
     pub fn mark(&self, tx: &mut Tx<'_>, recovery: &str) -> Result<(), DatabaseError> {
         let Some(record) = &self.record else { return Ok(()) };
         tx.execute(
-            "UPDATE idempotency_keys SET recovery = $3 WHERE scope = $1 AND key = $2",
-            params![&record.scope, &record.key, recovery],
+            "UPDATE idempotency_keys SET recovery = $4
+             WHERE scope = $1 AND key = $2 AND lease_until = $3",
+            params![&record.scope, &record.key, record.held_until(), recovery],
         )?;
         Ok(())
     }
 
-    /// Keeps the answer, in the transaction that completes the effect.
+    /// Keeps the answer, in the transaction that completes the effect. Not when a retry has the key meanwhile: what that
+    /// one answers counts.
     pub fn finish(&self, tx: &mut Tx<'_>, reply: &Reply, now: Timestamp) -> Result<(), DatabaseError> {
         let Some(record) = &self.record else { return Ok(()) };
         let location = reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
         tx.execute(
-            "UPDATE idempotency_keys SET done = $3, status = $4, body = $5, etag = $6, location = $7, expires_at = $8
-             WHERE scope = $1 AND key = $2",
+            "UPDATE idempotency_keys SET done = $4, status = $5, body = $6, etag = $7, location = $8, expires_at = $9
+             WHERE scope = $1 AND key = $2 AND lease_until = $3",
             params![
                 &record.scope,
                 &record.key,
+                record.held_until(),
                 true,
                 i64::from(reply.status.as_u16()),
                 std::str::from_utf8(&reply.data).ok(),
@@ -259,12 +278,12 @@ impl Once {
         Ok(())
     }
 
-    /// Frees the key after a refusal, in the transaction that undoes the effect.
+    /// Frees the key after a refusal, in the transaction that undoes the effect; not when a retry has it meanwhile.
     pub fn forget(&self, tx: &mut Tx<'_>) -> Result<(), DatabaseError> {
         let Some(record) = &self.record else { return Ok(()) };
         tx.execute(
-            "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2",
-            params![&record.scope, &record.key],
+            "DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND lease_until = $3",
+            params![&record.scope, &record.key, record.held_until()],
         )?;
         Ok(())
     }
@@ -328,7 +347,18 @@ impl Record {
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (scope, key) DO NOTHING",
             params![&self.scope, &self.key, self.fingerprint.as_slice(), false, now + LEASE, now + KEPT],
         )?;
+        if inserted == 1 {
+            self.hold_until(now + LEASE);
+        }
         Ok(inserted == 1)
+    }
+
+    fn hold_until(&self, until: Timestamp) {
+        self.held_until.store(until.as_micros(), Ordering::Relaxed);
+    }
+
+    fn held_until(&self) -> Timestamp {
+        Timestamp::from_micros(self.held_until.load(Ordering::Relaxed))
     }
 
     fn find(&self, tx: &mut Tx<'_>) -> Result<Option<Kept>, DatabaseError> {
@@ -361,6 +391,7 @@ impl Record {
             "UPDATE idempotency_keys SET lease_until = $3 WHERE scope = $1 AND key = $2",
             params![&self.scope, &self.key, now + LEASE],
         )?;
+        self.hold_until(now + LEASE);
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
 //! The engines behind Stoa, each behind one door with an embedded default: database, event log, jobs, cache,
-//! rate limits and mail.
+//! rate limits, mail, and the way to other nodes.
 //!
 //! Platform knows the kernel and nothing of shops or chats.
 
@@ -13,6 +13,7 @@ pub mod mail;
 pub mod metrics;
 pub mod occasion;
 mod prehashed;
+pub mod relay;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod traces;
@@ -27,6 +28,7 @@ use database::{Database, Migration};
 use limits::Limits;
 use mail::Mailer;
 use metrics::Metrics;
+use relay::Relay;
 use stoa_kernel::{Clock, Random};
 use traces::Traces;
 
@@ -49,6 +51,8 @@ pub struct Platform {
     pub metrics: Metrics,
     /// Where traces begin.
     pub traces: Traces,
+    /// The way to other nodes; a node without one is alone.
+    pub relay: Option<Arc<dyn Relay>>,
 }
 
 /// The tables of the platform itself: the event log, the jobs and what became of mails.

@@ -26,7 +26,6 @@ use crate::{
     Fault, Hub,
     admission::{Admission, ClientAddress},
     arrive::Arrival,
-    lobby::Lobby,
     socketio_end::SocketIoEnd,
     websocket_end::WebSocketEnd,
 };
@@ -43,7 +42,6 @@ struct Inside {
     hub: Hub,
     admission: Arc<Admission>,
     socketio: Server<SocketIoEnd>,
-    lobby: Lobby,
     /// Sockets of `/ws`, to be closed when the server goes.
     open: Mutex<HashMap<u64, Arc<Outbound>>>,
     numbers: AtomicU64,
@@ -80,7 +78,6 @@ impl Doors {
             })
             .build();
         Self(Arc::new(Inside {
-            lobby: Lobby::new(&hub.0.platform.clock),
             hub: hub.clone(),
             admission,
             socketio,
@@ -166,7 +163,7 @@ impl Doors {
         let (number, outbound) = self.opened();
         let doors = self.clone();
         tokio::spawn(async move {
-            doors.0.lobby.serve(&doors.0.hub, accepted.upgrade, outbound).await;
+            doors.0.hub.serve_guest(accepted.upgrade, outbound).await;
             doors.0.open.lock().remove(&number);
         });
         accepted.response.map(|()| Body::default())

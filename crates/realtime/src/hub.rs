@@ -21,7 +21,9 @@ use tokio::sync::{Notify, Semaphore};
 use crate::{
     Dialect, RealtimeSettings, Sockets, Topic,
     hear::end_login,
+    lobby::Lobby,
     measures::Measures,
+    neighbours::{Neighbours, NodeId},
     peer::Peer,
     presence::Presence,
     roster::{EndedLogins, Roster},
@@ -49,6 +51,12 @@ pub(crate) struct Inside {
     pub(crate) ended_logins: Mutex<EndedLogins>,
     pub(crate) presence: Mutex<Presence>,
     pub(crate) typing: Mutex<Typing>,
+    pub(crate) lobby: Lobby,
+    /// What other nodes know this one by.
+    pub(crate) node: NodeId,
+    pub(crate) neighbours: Mutex<Neighbours>,
+    /// Held by whoever tells other nodes who is here, so that they hear it in the order in which it was.
+    pub(crate) telling: Mutex<()>,
     /// Rung when there is something to be told by and by.
     pub(crate) stirred: Notify,
     numbers: AtomicU64,
@@ -78,7 +86,6 @@ impl Hub {
     ) -> Self {
         Self(Arc::new(Inside {
             platform: platform.clone(),
-            settings,
             authenticator,
             sockets: Sockets::joined(sockets),
             measures: Measures::new(&platform.metrics),
@@ -86,8 +93,13 @@ impl Hub {
             topics: Mutex::default(),
             roster: Mutex::default(),
             ended_logins: Mutex::default(),
-            presence: Mutex::default(),
+            presence: Mutex::new(Presence::new(platform.relay.is_some())),
             typing: Mutex::default(),
+            lobby: Lobby::new(&platform.clock),
+            node: NodeId(u64::from_le_bytes(platform.random.bytes())),
+            neighbours: Mutex::new(Neighbours::new(settings.lease, Instant::now())),
+            telling: Mutex::default(),
+            settings,
             stirred: Notify::new(),
             numbers: AtomicU64::new(0),
             recoveries: Semaphore::new(RECOVERIES_AT_ONCE),
@@ -107,10 +119,14 @@ impl Hub {
         });
         let tail = tail.await?;
         let (telling, looking) = (self.clone(), self.clone());
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(async move { telling.tell_by_and_by().await }),
             tokio::spawn(async move { looking.look_after_sessions().await }),
         ];
+        if let Some(relay) = &self.0.platform.relay {
+            let (hub, listening) = (self.clone(), relay.listen());
+            tasks.push(tokio::spawn(async move { hub.hear_nodes(listening).await }));
+        }
         Ok(Running { _tail: tail, tasks })
     }
 

@@ -8,6 +8,10 @@ pub(crate) struct Measures {
     metrics: Metrics,
     delivered: Counter,
     topics: Gauge,
+    online: Gauge,
+    nodes: Gauge,
+    nodes_lost: Counter,
+    misunderstood: Counter,
     socketio: Gauge,
     websocket: Gauge,
     /// Made when they are first needed, which is seldom.
@@ -27,6 +31,14 @@ impl Measures {
                 &[],
             ),
             topics: metrics.gauge("stoa_socket_topics", "Topics that sockets are subscribed to.", &[]),
+            online: metrics.gauge("stoa_online_users", "Who has a socket, at whichever node.", &[]),
+            nodes: metrics.gauge("stoa_nodes", "Nodes that are heard, this one among them.", &[]),
+            nodes_lost: metrics.counter("stoa_nodes_lost_total", "Nodes that were not heard any more.", &[]),
+            misunderstood: metrics.counter(
+                "stoa_relay_misunderstood_total",
+                "Words of other nodes that made no sense.",
+                &[],
+            ),
             socketio: sockets("socketio"),
             websocket: sockets("websocket"),
             ended: Mutex::default(),
@@ -43,6 +55,21 @@ impl Measures {
     #[expect(clippy::cast_precision_loss, reason = "a gauge of some thousands")]
     pub(crate) fn topics(&self, topics: usize) {
         self.topics.set(topics as f64);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge of some thousands")]
+    pub(crate) fn online(&self, users: usize) {
+        self.online.set(users as f64);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a gauge of some thousands")]
+    pub(crate) fn nodes(&self, nodes: usize, lost: usize) {
+        self.nodes.set(nodes as f64);
+        self.nodes_lost.increment(lost as u64);
+    }
+
+    pub(crate) fn misunderstood(&self) {
+        self.misunderstood.increment(1);
     }
 
     pub(crate) fn opened(&self, end: &'static str) {

@@ -1,4 +1,4 @@
-//! Who is online: whoever has a socket, and for a moment after the last has gone.
+//! Who is online: whoever has a socket, here or at another node, and for a moment after the last has gone.
 //!
 //! What changes is collected for a moment and told together: one by one when it is little, by the whole list when many
 //! come or go at once, so that a crowd that comes back after a restart is no storm of news.
@@ -34,11 +34,14 @@ pub(crate) struct OnlineUsers {
     pub(crate) total: usize,
 }
 
-/// Counts sockets by user.
+/// Counts the sockets of this node by user, and for each user the nodes where they have any.
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
-    sockets: HashMap<UserId, usize>,
-    /// Those who lost their last socket, and when they count as gone; in that order.
+    /// Sockets of this node.
+    here: HashMap<UserId, usize>,
+    /// At how many nodes somebody is.
+    places: HashMap<UserId, usize>,
+    /// Who left the last place, and when they count as gone; in that order.
     leaving: VecDeque<(Instant, UserId)>,
     /// The same by user, the newest only.
     gone_at: HashMap<UserId, Instant>,
@@ -46,31 +49,81 @@ pub(crate) struct Presence {
     online: HashSet<UserId>,
     /// Changes that were not told yet.
     changed: Vec<News>,
+    /// Whether other nodes are to be told who is here.
+    is_shared: bool,
+    /// Who came here (or left) since other nodes were told.
+    moved: HashMap<UserId, bool>,
 }
 
 impl Presence {
+    /// That of a node, maybe of several.
+    pub(crate) fn new(is_shared: bool) -> Self {
+        Self { is_shared, ..Self::default() }
+    }
+
     /// A socket of somebody is there.
     pub(crate) fn come(&mut self, user: UserId) {
-        *self.sockets.entry(user).or_default() += 1;
-        if self.online.insert(user) {
-            self.note(News::Came(user));
+        let sockets = self.here.entry(user).or_default();
+        *sockets += 1;
+        if *sockets == 1 {
+            self.moves(user, true);
+            self.arrive(user);
         }
     }
 
     /// A socket of somebody has gone.
     pub(crate) fn leave(&mut self, user: UserId, gone_at: Instant) {
-        let Some(count) = self.sockets.get_mut(&user) else { return };
-        *count -= 1;
-        if *count == 0 {
-            self.sockets.remove(&user);
-            self.leaving.push_back((gone_at, user));
-            self.gone_at.insert(user, gone_at);
+        let Some(sockets) = self.here.get_mut(&user) else { return };
+        *sockets -= 1;
+        if *sockets == 0 {
+            self.here.remove(&user);
+            self.moves(user, false);
+            self.depart(user, gone_at);
         }
+    }
+
+    fn moves(&mut self, user: UserId, came: bool) {
+        if self.is_shared {
+            self.moved.insert(user, came);
+        }
+    }
+
+    /// Somebody is at one more node.
+    pub(crate) fn arrive(&mut self, user: UserId) {
+        *self.places.entry(user).or_default() += 1;
+        if self.online.insert(user) {
+            self.note(News::Came(user));
+        }
+    }
+
+    /// Somebody is at one node less.
+    pub(crate) fn depart(&mut self, user: UserId, gone_at: Instant) {
+        let Some(places) = self.places.get_mut(&user) else { return };
+        *places -= 1;
+        if *places == 0 {
+            self.places.remove(&user);
+            self.gone_at.insert(user, gone_at);
+            let later = self.leaving.iter().rev().take_while(|(at, _)| *at > gone_at).count();
+            self.leaving.insert(self.leaving.len() - later, (gone_at, user));
+        }
+    }
+
+    /// Who has sockets here, for other nodes. They have been told of every move then.
+    pub(crate) fn all_here(&mut self) -> Vec<UserId> {
+        self.moved.clear();
+        self.here.keys().copied().collect()
+    }
+
+    /// Who came here, and who left, since other nodes were told.
+    pub(crate) fn take_moved(&mut self) -> (Vec<UserId>, Vec<UserId>) {
+        let (came, left): (Vec<_>, Vec<_>) = self.moved.drain().partition(|(_, came)| *came);
+        let users = |moved: Vec<(UserId, bool)>| moved.into_iter().map(|(user, _)| user).collect();
+        (users(came), users(left))
     }
 
     /// Whether there is something to tell, now or soon.
     pub(crate) fn is_busy(&self) -> bool {
-        !self.changed.is_empty() || !self.leaving.is_empty()
+        !self.changed.is_empty() || !self.leaving.is_empty() || !self.moved.is_empty()
     }
 
     /// What is to be told now.
@@ -81,7 +134,7 @@ impl Presence {
                 continue;
             }
             self.gone_at.remove(&user);
-            if !self.sockets.contains_key(&user) && self.online.remove(&user) {
+            if !self.places.contains_key(&user) && self.online.remove(&user) {
                 self.note(News::Left(user));
             }
         }
@@ -98,6 +151,11 @@ impl Presence {
 
     pub(crate) fn is_online(&self, user: UserId) -> bool {
         self.online.contains(&user)
+    }
+
+    /// How many are online.
+    pub(crate) fn count(&self) -> usize {
+        self.online.len()
     }
 
     pub(crate) fn list(&self) -> OnlineUsers {
@@ -158,6 +216,53 @@ mod tests {
         presence.leave(user(1), start + GRACE * 2);
         assert_eq!(presence.news(start + GRACE), []);
         assert_eq!(presence.news(start + GRACE * 2), [News::Left(user(1))]);
+    }
+
+    #[test]
+    fn who_is_at_another_node_is_online_here() {
+        let (mut presence, start) = (Presence::new(true), Instant::now());
+        presence.arrive(user(1));
+        presence.come(user(1));
+        assert_eq!(presence.news(start), [News::Came(user(1))]);
+        presence.leave(user(1), start);
+        assert_eq!(presence.news(start), []);
+        presence.depart(user(1), start + GRACE);
+        assert_eq!(presence.news(start), []);
+        assert_eq!(presence.news(start + GRACE), [News::Left(user(1))]);
+    }
+
+    #[test]
+    fn of_those_who_leave_each_is_told_at_its_time() {
+        let (mut presence, start) = (Presence::new(true), Instant::now());
+        (1..4).for_each(|number| presence.arrive(user(number)));
+        presence.news(start);
+        presence.depart(user(1), start + GRACE);
+        presence.depart(user(2), start);
+        presence.depart(user(3), start + GRACE);
+        assert_eq!(presence.news(start), [News::Left(user(2))]);
+        assert_eq!(presence.news(start + GRACE), [News::Left(user(1)), News::Left(user(3))]);
+    }
+
+    #[test]
+    fn other_nodes_are_told_of_who_comes_and_goes_here() {
+        let (mut presence, start) = (Presence::new(true), Instant::now());
+        presence.come(user(1));
+        presence.come(user(1));
+        presence.come(user(2));
+        presence.leave(user(2), start);
+        presence.arrive(user(3));
+        assert_eq!(presence.take_moved(), (vec![user(1)], vec![user(2)]));
+        assert_eq!(presence.take_moved(), (vec![], vec![]));
+        presence.come(user(4));
+        assert_eq!(presence.all_here().len(), 2);
+        assert_eq!(presence.take_moved(), (vec![], vec![]), "they were told with all");
+    }
+
+    #[test]
+    fn a_node_alone_has_nobody_to_tell() {
+        let mut presence = Presence::new(false);
+        presence.come(user(1));
+        assert_eq!(presence.take_moved(), (vec![], vec![]));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Keeping what sockets hear, so that their clients can take it up again.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use stoa_kernel::SessionId;
 use stoa_platform::{
     database::{Database, DatabaseError},
     jobs::{Handler, Job, JobContext, Schedule},
@@ -15,8 +16,6 @@ use crate::{
     store::{self, SessionHash},
 };
 
-/// How often it is looked whose login session has run out.
-const LOOK_AFTER_LOGINS: Duration = Duration::from_secs(30);
 /// Sessions prolonged in one statement.
 const PROLONGED_AT_ONCE: usize = 256;
 /// Sessions forgotten in one transaction at most.
@@ -47,11 +46,13 @@ impl Hub {
     /// Prolongs the sessions of sockets that are there, and ends sockets whose login has run out without anybody ending
     /// it.
     pub(crate) async fn look_after_sessions(&self) {
-        let prolong_every = (self.settings().recovery_window / 8).max(LOOK_AFTER_LOGINS);
+        let look_every = self.settings().look_after_logins;
+        let prolong_every = (self.settings().recovery_window / 8).max(look_every);
         let mut prolonged = Instant::now();
         loop {
-            tokio::time::sleep(LOOK_AFTER_LOGINS).await;
+            tokio::time::sleep(look_every).await;
             let logins = self.0.roster.lock().logins();
+            self.note_use(&logins).await;
             for login in logins {
                 if let Err(refusal) = self.0.authenticator.of_session(login).await
                     && refusal.kind == stoa_kernel::RefusalKind::Unauthenticated
@@ -62,6 +63,19 @@ impl Hub {
             if prolonged.elapsed() >= prolong_every {
                 prolonged = Instant::now();
                 self.prolong_all().await;
+            }
+        }
+    }
+
+    /// A login session is used while a socket is open by it.
+    async fn note_use(&self, logins: &[SessionId]) {
+        for some in logins.chunks(PROLONGED_AT_ONCE) {
+            if let Err(refusal) = self.0.authenticator.in_use(some.to_vec()).await {
+                tracing::warn!(
+                    code = refusal.code,
+                    source = refusal.source.as_deref(),
+                    "that people are here was not noted"
+                );
             }
         }
     }

@@ -33,6 +33,12 @@ pub struct RealtimeSettings {
     pub presence_grace: Duration,
     /// After which typing that is not repeated is over. Default 5 s.
     pub typing_lasts: Duration,
+    /// How often a node tells the others that it is there. Default 5 s.
+    pub beat: Duration,
+    /// For how long a node that says nothing is taken for alive. Default 15 s.
+    pub lease: Duration,
+    /// How often it is looked whose login session has run out. Default 30 s.
+    pub look_after_logins: Duration,
     /// How often one address may fail to sign in.
     pub bad_handshakes: Policy,
     /// Whether there is the guests' lobby. Default no.
@@ -58,6 +64,9 @@ impl Default for RealtimeSettings {
             sign_in_within: Duration::from_secs(10),
             presence_grace: Duration::from_secs(5),
             typing_lasts: Duration::from_secs(5),
+            beat: Duration::from_secs(5),
+            lease: Duration::from_secs(15),
+            look_after_logins: Duration::from_secs(30),
             bad_handshakes: Policy { name: "sockets", max: 20, window: Duration::from_mins(1) },
             guests: false,
             origins: Vec::new(),

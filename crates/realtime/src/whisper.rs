@@ -9,6 +9,7 @@ use crate::{
     Dialect, Hub, Topic,
     peer::Peer,
     presence::{News, OnlineUsers, TELL_EVERY},
+    relayed::Word,
     sockets::{Hearer, Said},
     topics::{Group, Subscription},
     utterance::Utterance,
@@ -35,11 +36,11 @@ impl Hub {
 
     /// Somebody's socket has come into a room that is spoken of in the snake dialect. Over `/ws` it hears so itself.
     pub(crate) fn tell_coming(&self, peer: &Arc<Peer>, topic: &Topic) {
-        self.tell_moving(peer, topic, "user_joined");
+        self.tell_moving(peer, topic, true);
     }
 
     pub(crate) fn tell_leaving(&self, peer: &Arc<Peer>, ended: &Subscription) {
-        self.tell_moving(peer, &ended.topic, "user_left");
+        self.tell_moving(peer, &ended.topic, false);
     }
 
     /// A socket is about to hear a room no more, and not because its client wants so.
@@ -49,40 +50,59 @@ impl Hub {
             seat.subscriptions.get(topic).is_some_and(|one| one.dialect == Dialect::Snake)
         };
         if speaks_snake {
-            self.tell_moving(peer, topic, "user_left");
+            self.tell_moving(peer, topic, false);
         }
     }
 
-    fn tell_moving(&self, peer: &Arc<Peer>, topic: &Topic, word: &'static str) {
+    fn tell_moving(&self, peer: &Arc<Peer>, topic: &Topic, came: bool) {
+        self.tell_moved(peer.user, topic, came, |other| !Arc::ptr_eq(other, peer) || peer.is_websocket());
+        self.tell_nodes(|| Word::Seat { user: peer.user, topic: topic.as_str().to_owned(), came });
+    }
+
+    /// Somebody's socket, here or at another node, has come into a room or left it.
+    pub(crate) fn tell_moved(
+        &self,
+        user: UserId,
+        topic: &Topic,
+        came: bool,
+        hears: impl Fn(&Arc<Peer>) -> bool,
+    ) {
+        let word = if came { "user_joined" } else { "user_left" };
         let groups = self.0.topics.lock().hearing(topic.as_str());
-        let key = format!("{word}:{topic}:{}", peer.user);
+        let key = format!("{word}:{topic}:{user}");
         for group in groups.iter().filter(|group| group.dialect == Dialect::Snake) {
-            let payload = serde_json::json!({ "userId": peer.user, "roomId": group.hearer().named() });
+            let payload = serde_json::json!({ "userId": user, "roomId": group.hearer().named() });
             let Some(said) = said(word, &payload) else { continue };
             let utterance = Utterance::volatile(said);
-            for subscription in hearing(group) {
-                if !Arc::ptr_eq(&subscription.peer, peer) || peer.is_websocket() {
-                    subscription.peer.line.send_volatile(&key, &utterance);
-                }
+            for subscription in hearing(group).filter(|one| hears(&one.peer)) {
+                subscription.peer.line.send_volatile(&key, &utterance);
             }
         }
     }
 
     pub(crate) fn start_typing(&self, peer: &Arc<Peer>, topic: &Topic) {
-        let until = Instant::now() + self.settings().typing_lasts;
-        if self.0.typing.lock().start(peer, topic, until) {
+        let tell = self.0.typing.lock().start(peer, topic, Instant::now(), self.settings().typing_lasts);
+        if tell.here {
             self.tell_typing(peer.user, topic, true);
             self.0.stirred.notify_one();
+        }
+        if tell.elsewhere {
+            self.tell_nodes_of_typing(peer, topic, true);
         }
     }
 
     pub(crate) fn stop_typing(&self, peer: &Arc<Peer>, topic: &Topic) {
         if self.0.typing.lock().stop(peer, topic) {
             self.tell_typing(peer.user, topic, false);
+            self.tell_nodes_of_typing(peer, topic, false);
         }
     }
 
-    fn tell_typing(&self, user: UserId, topic: &Topic, is_typing: bool) {
+    fn tell_nodes_of_typing(&self, peer: &Peer, topic: &Topic, is_typing: bool) {
+        self.tell_nodes(|| Word::Typing { user: peer.user, topic: topic.as_str().to_owned(), is_typing });
+    }
+
+    pub(crate) fn tell_typing(&self, user: UserId, topic: &Topic, is_typing: bool) {
         self.whisper(topic, &format!("typing:{topic}:{user}"), Some(user), |hearer| {
             let (word, room) = match hearer.dialect {
                 Dialect::Rooms => ("user-typing", "room"),
@@ -93,7 +113,7 @@ impl Hub {
         });
     }
 
-    /// Whether somebody has a socket, or had one a moment ago.
+    /// Whether somebody has a socket at any node, or had one a moment ago.
     pub fn is_online(&self, user: UserId) -> bool {
         self.0.presence.lock().is_online(user)
     }
@@ -109,11 +129,13 @@ impl Hub {
             loop {
                 tokio::time::sleep(TELL_EVERY).await;
                 let now = Instant::now();
-                let expired = self.0.typing.lock().expired(now);
-                for (peer, topic) in expired {
-                    self.tell_typing(peer.user, &topic, false);
-                }
-                let news = self.0.presence.lock().news(now);
+                self.end_typing(now);
+                self.tell_nodes_who_moved();
+                let (news, online) = {
+                    let mut presence = self.0.presence.lock();
+                    (presence.news(now), presence.count())
+                };
+                self.0.measures.online(online);
                 for news in news {
                     self.tell_presence(&news);
                 }
@@ -121,6 +143,21 @@ impl Hub {
                     break;
                 }
             }
+        }
+    }
+
+    /// Of whom nothing was heard, they type no more.
+    fn end_typing(&self, now: Instant) {
+        let (here, elsewhere) = {
+            let mut typing = self.0.typing.lock();
+            (typing.expired(now), typing.expired_elsewhere(now))
+        };
+        for (peer, topic) in here {
+            self.tell_typing(peer.user, &topic, false);
+            self.tell_nodes_of_typing(&peer, &topic, false);
+        }
+        for (user, topic) in elsewhere {
+            self.tell_typing(user, &topic, false);
         }
     }
 

@@ -277,7 +277,8 @@ async fn open_watched(
     )?
     .recording(&database)
     .measured(&metrics);
-    Ok(Platform { database, clock, random, cache, limits, mailer: Arc::new(mailer), metrics, traces })
+    let relay = redis.map(|redis| redis.relay(&metrics));
+    Ok(Platform { database, clock, random, cache, limits, mailer: Arc::new(mailer), metrics, traces, relay })
 }
 
 /// Traces to the collector the settings name, if they do.
@@ -300,10 +301,9 @@ fn start_tls(settings: &Settings, clock: &Clock) -> Result<Option<Tls>, TlsError
     }
 }
 
-/// The Redis that nodes share, if the settings name one and there is something to share.
+/// The Redis that nodes share, if the settings name one.
 fn start_redis(settings: &Settings, metrics: &Metrics, random: &Random) -> Result<Option<Redis>, StartError> {
-    let wanted = settings.redis.as_ref().filter(|_| settings.cache.on || settings.rate_limits);
-    Ok(wanted.map(|redis| Redis::start(redis, metrics, random)).transpose()?)
+    Ok(settings.redis.as_ref().map(|redis| Redis::start(redis, metrics, random)).transpose()?)
 }
 
 /// Another server when one is named, else a folder.

@@ -30,6 +30,7 @@ pub use answer::Answer;
 pub use app::{Change, TestApp, at_once};
 pub use client::Client;
 pub use live::{Heard, Live, NotLetIn};
+pub use reqwest::Method;
 pub use serde_json::{Value, json};
 
 /// The moment at which every test begins: 2026-01-15 12:00 UTC.

@@ -229,6 +229,19 @@ impl Live {
         if let End::Closed(status) = self.end { Some(status) } else { None }
     }
 
+    /// The codes of the errors that it is told before it is closed.
+    pub async fn codes_until_closed(&mut self) -> Vec<String> {
+        while self.takes().await {}
+        let errors = self.heard.drain(..).filter(|heard| heard.word == "error");
+        errors.map(|heard| heard.payload["code"].as_str().expect("a code").to_owned()).collect()
+    }
+
+    /// Reads one byte of whatever comes, after which nothing that comes can be understood.
+    pub async fn reads_a_byte(&mut self) {
+        // The server may have hung up.
+        let _ = self.stream.read_u8().await;
+    }
+
     /// Sends a frame of any kind.
     pub async fn frame(&mut self, opcode: u8, payload: &[u8]) {
         let mut bytes = vec![0x80 | opcode];

@@ -54,7 +54,7 @@ pub(crate) async fn search(
     Reply::page(&found.map(UserView::public), &list.page)
 }
 
-/// Those who are here, by username: signed in or refreshed within the life of an access token, and not hiding.
+/// Those who are here, by username: signed in, refreshed or at a socket within the life of an access token, and not hiding.
 #[utoipa::path(
     get, path = "/api/users/online", tag = "users", params(ListQuery), security(("bearer" = [])),
     responses((status = 200, description = "A page of those who are here", body = Vec<UserView>))

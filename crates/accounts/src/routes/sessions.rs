@@ -28,7 +28,7 @@ pub(crate) struct SessionView {
     address: String,
     /// When it signed in.
     created_at: Timestamp,
-    /// When it signed in or refreshed its tokens last.
+    /// When it last signed in, refreshed its tokens or had a socket open.
     last_used_at: Timestamp,
     /// When it ends unless it is used.
     expires_at: Timestamp,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stoa_kernel::{SessionId, Timestamp, UserId};
 use stoa_platform::{
-    database::{Connection, DatabaseError, Tx},
+    database::{Connection, DatabaseError, Tx, Value, placeholders},
     params,
 };
 
@@ -112,6 +112,26 @@ pub(crate) fn prolong(
     )
 }
 
+/// These sessions are being used; what was known of them after `known_until` is enough.
+pub(crate) fn used(
+    tx: &mut Tx<'_>,
+    sessions: &[SessionId],
+    at: Timestamp,
+    known_until: Timestamp,
+) -> Result<(), DatabaseError> {
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    let mut values = params![at, known_until].to_vec();
+    values.extend(sessions.iter().map(|session| Value::from(*session)));
+    let sql = format!(
+        "UPDATE sessions SET last_used_at = $1 WHERE last_used_at <= $2 AND ended_at IS NULL AND id IN ({})",
+        placeholders(3, sessions.len())
+    );
+    tx.execute(&sql, &values)?;
+    Ok(())
+}
+
 /// A session that nobody has ended, as every request asks for it; it may have run out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct LiveSession {
@@ -160,6 +180,15 @@ pub(crate) fn end_all(
 /// Forgets the refresh tokens of one session, which lives on until its access token runs out.
 pub(crate) fn forget_tokens(tx: &mut Tx<'_>, session: SessionId) -> Result<(), DatabaseError> {
     tx.execute("DELETE FROM refresh_tokens WHERE session_id = $1", params![session])?;
+    Ok(())
+}
+
+/// A session that nothing prolongs any more ends at this moment at the latest.
+pub(crate) fn end_by(tx: &mut Tx<'_>, session: SessionId, until: Timestamp) -> Result<(), DatabaseError> {
+    tx.execute(
+        "UPDATE sessions SET expires_at = $2 WHERE id = $1 AND expires_at > $2",
+        params![session, until],
+    )?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use stoa_contracts::chat::{MessageId, RoomId};
 use stoa_http::IfMatch;
 use stoa_kernel::{Random, UserId};
 use stoa_platform::verify::verify;
-use stoa_testing::{Client, TestApp, Value, at_once, each_engine, json};
+use stoa_testing::{Client, Live, Method, TestApp, Value, at_once, each_engine, json, two_nodes};
 
 use crate::{Speaker, heard, joins, opens, room};
 
@@ -71,6 +71,91 @@ async fn storms(who: Speaker, room: RoomId, random: Random, keeps_out: bool) {
             (_, Some(_)) => who.chat.join(now, visitor, RoomKey::Id(room)).await.map(drop),
         };
         harmless(done);
+    }
+}
+
+/// What people run into over sockets and REST who do all at once.
+const HARMLESS: [&str; 4] = ["MESSAGE_DELETED", "NOT_A_MEMBER", "NOT_IN_ROOM", "MESSAGE_NOT_FOUND"];
+
+/// Somebody at a socket and at a REST client, in one room; what one does is as good as what the other does.
+struct Talker {
+    rest: Client,
+    live: Live,
+    room: &'static str,
+    /// What was said and not taken back: a socket that is refused too often is closed.
+    own: Vec<String>,
+    is_in: bool,
+}
+
+impl Talker {
+    async fn at(node: &str, who: &Client, room: &'static str) -> Self {
+        let mut live = Live::socketio(node, who).await;
+        live.does("join-room", json!(room)).await;
+        Self { rest: who.clone().at(node), live, room, own: Vec::new(), is_in: true }
+    }
+
+    /// By one way or the other; answers the message if there is one.
+    async fn does(&mut self, by_socket: bool, word: &str, path: &str, mut body: Value) -> Value {
+        let (code, message) = if by_socket {
+            let ack = self.live.asks(word, body).await;
+            (ack["error"]["code"].clone(), ack["message"].clone())
+        } else {
+            let method = match word {
+                "message-edit" => Method::PUT,
+                "message-delete" => Method::DELETE,
+                _ => Method::POST,
+            };
+            body.as_object_mut().unwrap().remove("messageId");
+            let body = (method != Method::DELETE).then(|| body.to_string());
+            let answer = self.rest.attempt(method, path, body).await.unwrap();
+            (answer.body["code"].clone(), answer.body)
+        };
+        assert!(code.is_null() || HARMLESS.iter().any(|harmless| code == *harmless), "{word}: {code}");
+        message
+    }
+
+    async fn storms(mut self, speaker: Speaker, id: RoomId, random: Random) {
+        for turn in 0..TURNS {
+            let (by_socket, choice) = (pick(&random, 2) == 0, pick(&random, 12));
+            if !self.is_in {
+                self.live.does("join-room", json!(self.room)).await;
+                self.is_in = true;
+            }
+            let (room, own) = (self.room, self.own.len());
+            let message = any_message(speaker.clone(), id, &random).await;
+            match (choice, message) {
+                (4, _) if own > 0 => {
+                    let id = self.own[pick(&random, own)].clone();
+                    let body =
+                        json!({"messageId": id, "content": format!("Edited @user{}", pick(&random, PEOPLE))});
+                    self.does(by_socket, "message-edit", &format!("/api/messages/{id}"), body).await;
+                }
+                (5, _) if own > 0 => {
+                    let id = self.own.swap_remove(pick(&random, own));
+                    let body = json!({"messageId": id});
+                    self.does(by_socket, "message-delete", &format!("/api/messages/{id}"), body).await;
+                }
+                (6 | 7, Some(id)) => {
+                    let path = format!("/api/messages/{id}/read");
+                    self.does(by_socket, "message-read", &path, json!({"messageId": id})).await;
+                }
+                (8 | 9, Some(id)) => {
+                    let body = json!({"messageId": id, "emoji": EMOJIS[pick(&random, EMOJIS.len())]});
+                    let path = format!("/api/messages/{id}/react");
+                    self.does(by_socket, "message-react", &path, body).await;
+                }
+                (10, _) if room != "general" => {
+                    self.rest.post(&format!("/api/rooms/{room}/leave"), json!({})).await.expect(204);
+                    self.is_in = false;
+                }
+                _ => {
+                    let text = format!("Turn {turn} @user{}", pick(&random, PEOPLE));
+                    let body = json!({"room": room, "content": text});
+                    let message = self.does(by_socket, "send-message", "/api/messages", body).await;
+                    self.own.extend(message["id"].as_str().map(str::to_owned));
+                }
+            }
+        }
     }
 }
 
@@ -194,8 +279,16 @@ async fn told_as_kept(app: &TestApp, books: &Books) {
     assert_eq!(reactions, kept.collect());
 }
 
-each_engine! {
-    async fn race_a_storm_leaves_every_count_exact(app: TestApp) {
+/// The people of a storm, all in `tea` and in `general`.
+struct Scene {
+    people: Vec<Client>,
+    ann: Client,
+    tea: RoomId,
+    general: RoomId,
+}
+
+impl Scene {
+    async fn set(app: &TestApp) -> Self {
         let ann = app.shopper("ann").await;
         let mut people = Vec::new();
         for number in 0..PEOPLE {
@@ -207,25 +300,65 @@ each_engine! {
         for one in &people {
             joins(one, "tea").await;
         }
-        let storm = people.iter().enumerate().flat_map(|(number, one)| {
+        Self { people, ann, tea, general }
+    }
+
+    /// Each count is what the rows come to, and what the log tells.
+    async fn is_counted_right(&self, app: &TestApp) {
+        app.settle().await;
+        let books = books(app).await;
+        assert!(books.messages.len() > 100);
+        for one in self.people.iter().chain([&self.ann]) {
+            for id in [self.tea, self.general] {
+                shown_as_kept(one, id, &books).await;
+            }
+        }
+        told_as_kept(app, &books).await;
+        let found = verify(&app.platform().database, app.clock.clock().now(), stoa_chat::verify::checks());
+        let found = found.await.unwrap();
+        let wrong: Vec<_> = found.iter().flat_map(|findings| &findings.contradictions).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    /// A storm over sockets and REST, at these nodes in turn.
+    async fn storms_at(&self, app: &TestApp, nodes: &[String]) {
+        let mut storm = Vec::new();
+        for (number, one) in self.people.iter().enumerate() {
+            for (name, id) in [("tea", self.tea), ("general", self.general)] {
+                let talker = Talker::at(&nodes[number % nodes.len()], one, name).await;
+                let random = Random::seeded(storm.len() as u64);
+                storm.push(talker.storms(Speaker::of(app, one), id, random));
+            }
+        }
+        at_once(storm).await;
+    }
+}
+
+each_engine! {
+    async fn race_a_storm_leaves_every_count_exact(app: TestApp) {
+        let scene = Scene::set(app).await;
+        let storm = scene.people.iter().enumerate().flat_map(|(number, one)| {
             let who = Speaker::of(app, one);
-            [(tea, true), (general, false)].map(|(room, keeps_out)| {
+            [(scene.tea, true), (scene.general, false)].map(|(room, keeps_out)| {
                 let random = Random::seeded(number as u64 * 2 + u64::from(keeps_out));
                 storms(who.clone(), room, random, keeps_out)
             })
         });
         at_once(storm.collect::<Vec<_>>()).await;
-        app.settle().await;
-        let books = books(app).await;
-        assert!(books.messages.len() > 100);
-        for one in people.iter().chain([&ann]) {
-            for id in [tea, general] {
-                shown_as_kept(one, id, &books).await;
-            }
-        }
-        told_as_kept(app, &books).await;
-        let found = verify(&app.platform().database, app.clock.clock().now(), stoa_chat::verify::checks()).await.unwrap();
-        let wrong: Vec<_> = found.iter().flat_map(|findings| &findings.contradictions).collect();
-        assert!(wrong.is_empty(), "{wrong:?}");
+        scene.is_counted_right(app).await;
+    }
+
+    async fn race_a_storm_over_sockets_and_rest_leaves_every_count_exact(app: TestApp) {
+        let scene = Scene::set(app).await;
+        scene.storms_at(app, &[app.address()]).await;
+        scene.is_counted_right(app).await;
+    }
+}
+
+two_nodes! {
+    async fn race_a_storm_over_sockets_at_two_nodes_leaves_every_count_exact(app: TestApp, other: AnotherNode) {
+        let scene = Scene::set(app).await;
+        scene.storms_at(app, &[app.address(), other.address()]).await;
+        scene.is_counted_right(app).await;
     }
 }

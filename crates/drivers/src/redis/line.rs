@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ::redis::{Client, ErrorKind, FromRedisValue, ScriptInvocation, ServerErrorKind};
+use ::redis::{
+    Client, ErrorKind, FromRedisValue, RedisResult, ScriptInvocation, ServerErrorKind,
+    aio::{PubSubSink, PubSubStream},
+};
 use parking_lot::RwLock;
 use stoa_kernel::Random;
 use tokio::{
@@ -84,12 +87,22 @@ impl Line {
         session: &mut Session,
         call: &ScriptInvocation<'_>,
     ) -> Option<T> {
+        self.answer(lane, session.number, call.invoke_async(&mut session.connection)).await
+    }
+
+    /// The same for anything that is asked over the session of this number.
+    pub(super) async fn answer<T>(
+        &self,
+        lane: &Lane,
+        session: u64,
+        asked: impl Future<Output = RedisResult<T>>,
+    ) -> Option<T> {
         let Ok(_place) = self.under_way.try_acquire() else {
             self.measures.crowded.increment(1);
             return None;
         };
         let begun = Instant::now();
-        let answered = timeout(self.patience, call.invoke_async(&mut session.connection)).await;
+        let answered = timeout(self.patience, asked).await;
         self.measures.seconds.record(begun.elapsed());
         match answered {
             Ok(Ok(answer)) => {
@@ -99,23 +112,20 @@ impl Line {
             }
             Ok(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => {
                 self.measures.lost.increment(1);
-                self.take_back(session.number, "its connection broke");
+                self.take_back(session, "its connection broke");
                 None
             }
             Ok(Err(error)) => {
                 self.refused(lane, &error);
                 if is_of_a_replica(&error) {
-                    self.take_back(
-                        session.number,
-                        "it became a replica; its address may lead elsewhere by now",
-                    );
+                    self.take_back(session, "it became a replica; its address may lead elsewhere by now");
                 }
                 None
             }
             Err(_) => {
                 self.measures.late.increment(1);
                 if self.late.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_LATE {
-                    self.take_back(session.number, "its answers come too late");
+                    self.take_back(session, "its answers come too late");
                 }
                 None
             }
@@ -144,6 +154,16 @@ impl Line {
         timeout(STEP, session.look()).await.map_err(|_| RedisError::Silent)?
     }
 
+    /// A connection of its own that hears what is published in a channel, while the server is one that answers.
+    pub(super) async fn subscribe(&self, channel: &str) -> Result<(PubSubSink, PubSubStream), RedisError> {
+        let subscribing = async {
+            let (mut sink, stream) = self.client.get_async_pubsub().await?.split();
+            sink.subscribe(channel).await?;
+            Ok((sink, stream))
+        };
+        timeout(STEP * 3, subscribing).await.map_err(|_| RedisError::Silent)?
+    }
+
     /// Everything a connection must be able to do, within a bounded time.
     async fn open(&self) -> Result<Session, RedisError> {
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
@@ -162,7 +182,7 @@ impl Line {
         let mut session = self.session.write();
         if session.as_ref().is_some_and(|session| session.number == number) {
             *session = None;
-            tracing::warn!(server = %self.address, why, "Redis was lost; until it is back limits and cache are of this node alone");
+            tracing::warn!(server = %self.address, why, "Redis was lost; until it is back limits, cache and who is online are of this node alone");
             self.measures.up.set(0.0);
             self.measures.outages.increment(1);
             self.taken_back.notify_one();
@@ -207,7 +227,7 @@ pub(super) async fn keep(line: Arc<Line>) {
             }
             Err(error) => {
                 if !told {
-                    tracing::warn!(server = %line.address, %error, "Redis cannot be used; limits and cache are of this node alone until it can");
+                    tracing::warn!(server = %line.address, %error, "Redis cannot be used; limits, cache and who is online are of this node alone until it can");
                 }
                 told = true;
                 line.tried.send_replace(true);

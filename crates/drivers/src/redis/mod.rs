@@ -1,4 +1,4 @@
-//! Redis: counts of rate limits and cached answers that several nodes share.
+//! Redis: counts of rate limits and cached answers that several nodes share, and a channel in which they talk.
 //!
 //! One connection carries everything. A task keeps it: it connects, looks whether the server does what is asked of it,
 //! and hands it out; when answers stay away it takes the connection back, so nobody waits for a server that does not
@@ -9,12 +9,13 @@ mod counts;
 mod entries;
 mod line;
 mod measures;
+mod relay;
 mod session;
 
 use std::{sync::Arc, time::Duration};
 
 use stoa_kernel::Random;
-use stoa_platform::{cache::SharedEntries, limits::SharedCounts, metrics::Metrics};
+use stoa_platform::{cache::SharedEntries, limits::SharedCounts, metrics::Metrics, relay::Relay};
 use tokio::task::AbortHandle;
 
 pub use self::{
@@ -26,6 +27,7 @@ use self::{
     entries::Entries,
     line::Line,
     measures::{Lane, Measures},
+    relay::Channel,
 };
 
 /// How Redis is used.
@@ -110,7 +112,12 @@ impl Redis {
         Arc::new(Entries::over(self.clone(), Lane::new("cache")))
     }
 
-    fn line(&self) -> &Line {
+    /// A way to all nodes that are on it. To be called on a runtime.
+    pub fn relay(&self, metrics: &Metrics) -> Arc<dyn Relay> {
+        Arc::new(Channel::over(self.clone(), Lane::new("presence"), metrics))
+    }
+
+    fn line(&self) -> &Arc<Line> {
         &self.0.line
     }
 

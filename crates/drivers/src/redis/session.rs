@@ -9,6 +9,9 @@ use super::{RedisError, counts, entries};
 /// How long each step of making a connection may take.
 pub(super) const STEP: Duration = Duration::from_secs(1);
 
+/// The language that nodes talk.
+const RELAYED: u8 = 1;
+
 /// A connection, ready to be asked; clones share it.
 #[derive(Clone)]
 pub(super) struct Session {
@@ -24,6 +27,8 @@ pub(super) struct Names {
     /// another that takes its place, is another process: what it may have kept of answers that are no longer true is
     /// not found any more. And a new version does not read what an old one has written.
     pub(super) cache: String,
+    /// The channel in which nodes talk; of the version of their language, so that no other is misunderstood.
+    pub(super) relay: String,
 }
 
 /// What a server told of itself.
@@ -47,6 +52,7 @@ impl Session {
         let names = Names {
             limits: format!("{prefix}:limit:"),
             cache: format!("{prefix}:cache:{}:{process}:", env!("CARGO_PKG_VERSION")),
+            relay: format!("{prefix}:relay:{RELAYED}"),
         };
         let mut session = Self { number, connection, names: Arc::new(names) };
         session.rehearse().await?;

@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use stoa_http::HttpSettings;
+use stoa_http::{HttpSettings, Once, Reply};
 use stoa_platform::each_engine;
 
 use crate::stage::{Stage, migrations, post_request, request_by, send};
@@ -68,6 +68,37 @@ each_engine! {
         stage.post("/api/pots", Some("k1"), POT).await;
         stage.clock.advance(Duration::from_hours(25));
         assert_eq!(stage.post("/api/pots", Some("k1"), POT).await.header("idempotent-replayed"), "");
+    }
+
+    async fn who_took_too_long_neither_keeps_an_answer_nor_frees_the_key(db: TestDatabase) {
+        let stage = Stage::new(&db, HttpSettings::default(), false);
+        let fires = || stage.post("/api/kilns", Some("k1"), POT);
+        assert_eq!(fires().await.status, 200);
+        assert_eq!(fires().await.body["code"], "IDEMPOTENCY_IN_PROGRESS");
+        stage.clock.advance(Duration::from_secs(31));
+        assert_eq!(fires().await.body, "it burns");
+        let (slow, quick) = {
+            let fired = stage.fired.lock().unwrap();
+            assert_eq!(fired.len(), 2);
+            (fired[0].clone(), fired[1].clone())
+        };
+        let now = stage.clock.clock().now();
+        let finish = |once: Once, answer: &'static str| stage.platform.database.write(move |tx| {
+            once.finish(tx, &Reply::ok(&answer).unwrap(), now)
+        });
+        let forget = |once: Once| stage.platform.database.write(move |tx| once.forget(tx));
+        for _ in 0..2 {
+            forget(slow.clone()).await.unwrap();
+            assert_eq!(fires().await.body["code"], "IDEMPOTENCY_IN_PROGRESS", "the key is the retry's");
+            finish(slow.clone(), "of the slow one").await.unwrap();
+        }
+        finish(quick.clone(), "of the quick one").await.unwrap();
+        forget(slow.clone()).await.unwrap();
+        finish(slow, "of the slow one").await.unwrap();
+        assert_eq!(fires().await.body, "of the quick one");
+        // Who has the key may free it.
+        forget(quick).await.unwrap();
+        assert_eq!(fires().await.body, "it burns");
     }
 
     async fn race_of_one_key_has_one_effect(db: TestDatabase) {

@@ -1,8 +1,9 @@
 //! A toy module of pots behind the real edge.
 
 use std::{
+    pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -20,8 +21,8 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_http::{
-    CacheRule, Caller, Edge, HttpSettings, Idempotent, IfMatch, Json, LimitKey, ListQuery, Outcome,
-    PathParts, Reply, cached, deprecated_surface, limited,
+    Begun, CacheRule, Caller, Edge, HttpSettings, Idempotent, IfMatch, Json, LimitKey, ListQuery, Once,
+    Outcome, PathParts, Reply, cached, deprecated_surface, limited,
 };
 use stoa_kernel::{
     Actor, Authenticator, Clock, Credentials, ManualClock, Page, Random, Refusal, RefusalKind, SessionId,
@@ -30,7 +31,7 @@ use stoa_kernel::{
 use stoa_platform::{
     MIGRATIONS, Platform,
     cache::{Cache, Tag},
-    database::{DatabaseError, Migration},
+    database::{DatabaseError, Migration, Tx},
     limits::Limits,
     mail::Mailer,
     testing::TestDatabase,
@@ -75,8 +76,13 @@ pub(crate) struct Stage {
     /// How often the slow pot was really made, and what it holds.
     pub(crate) made: Arc<AtomicI64>,
     pub(crate) worth: Arc<AtomicI64>,
+    /// Who began to fire the kiln, in order.
+    pub(crate) fired: Fired,
     _folder: tempfile::TempDir,
 }
+
+/// Requests that have begun, for the test to complete.
+pub(crate) type Fired = Arc<Mutex<Vec<Once>>>;
 
 pub(crate) struct Seen {
     pub(crate) status: u16,
@@ -105,11 +111,13 @@ impl Stage {
             ),
             metrics: stoa_platform::metrics::Metrics::off(),
             traces: stoa_platform::traces::Traces::off(),
+            relay: None,
         };
         let (made, worth) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(1)));
-        let router = routes(&platform, &made, &worth);
+        let fired = Fired::default();
+        let router = routes(&platform, &made, &worth).route("/api/kilns", post(kiln(&platform, &fired)));
         let edge = Edge::new(router, settings, Arc::new(Doorkeeper), &platform);
-        Self { edge, clock, platform, made, worth, _folder: folder }
+        Self { edge, clock, platform, made, worth, fired, _folder: folder }
     }
 
     pub(crate) async fn send(&self, request: Request) -> Seen {
@@ -187,6 +195,27 @@ fn routes(platform: &Platform, made: &Arc<AtomicI64>, worth: &Arc<AtomicI64>) ->
         .route("/api/pots/{number}", get(one).put(replace))
         .route("/api/me", get(me))
         .merge(deprecated_surface(Router::new().route("/pot", get(one_pot)).route("/pot/bad", post(refused))))
+}
+
+/// What is begun here the test completes; until then the key is held.
+fn kiln(
+    platform: &Platform,
+    fired: &Fired,
+) -> impl Fn(Idempotent<Pot>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Clone + use<> {
+    let (database, clock, fired) = (platform.database.clone(), platform.clock.clone(), Arc::clone(fired));
+    move |Idempotent { once, .. }| {
+        let (database, now, fired, begun) = (database.clone(), clock.now(), Arc::clone(&fired), once.clone());
+        Box::pin(async move {
+            let begin = move |tx: &mut Tx<'_>| Ok::<_, DatabaseError>(begun.begin(tx, now));
+            match database.write(begin).await?.map_err(Refusal::from)? {
+                Begun::Replay(reply) => Ok(*reply),
+                Begun::Fresh | Begun::Resume(_) => {
+                    fired.lock().unwrap().push(once);
+                    Reply::ok(&"it burns")
+                }
+            }
+        })
+    }
 }
 
 #[derive(Debug)]

@@ -145,6 +145,7 @@ impl Stage {
             mailer: Arc::new(mailer),
             metrics: stoa_platform::metrics::Metrics::off(),
             traces: stoa_platform::traces::Traces::off(),
+            relay: None,
         };
         let Till { outside, provider } = till(&platform);
         let people = ["bob", "ann"].map(|name| {

@@ -3,6 +3,7 @@
 
 mod limits;
 mod lobby;
+mod nodes;
 mod recovery;
 mod rooms;
 mod shop;
@@ -27,12 +28,22 @@ async fn opens(who: &Client, slug: &str, kind: &str) -> String {
 
 /// A Socket.IO client that comes back: with its session, the last offset it heard, and its token.
 async fn comes_back(app: &TestApp, who: &Client, session: &str, offset: Option<&str>) -> (Live, String) {
+    let (live, answer) = comes_back_at(&app.address(), who, session, offset).await;
+    (live, answer.unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The same at any node; it may be refused.
+async fn comes_back_at(
+    node: &str,
+    who: &Client,
+    session: &str,
+    offset: Option<&str>,
+) -> (Live, Result<String, Value>) {
     let mut auth = json!({"token": who.session["accessToken"], "pid": session});
     if let Some(offset) = offset {
         auth["offset"] = json!(offset);
     }
-    let (live, answer) = Live::connects(&app.address(), &auth).await;
-    (live, answer.unwrap_or_else(|error| panic!("{error}")))
+    Live::connects(node, &auth).await
 }
 
 /// Waits until the server has noticed that nobody is there any more.

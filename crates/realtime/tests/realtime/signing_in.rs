@@ -137,6 +137,25 @@ each_engine! {
         assert_eq!(late.is_closed().await, Some(1008));
     }
 
+    async fn a_changed_password_ends_other_sockets_at_once_and_its_own_with_the_token(app: TestApp) {
+        let ann = app.shopper("ann").await;
+        let elsewhere = app.sign_in("ann@example.com").await;
+        let (mut own, mut other) = (app.plain(&ann).await, app.socketio(&elsewhere).await);
+        let body = json!({"currentPassword": stoa_testing::PASSWORD, "newPassword": "Another-Pass-2"});
+        ann.post("/api/auth/change-password", body).await.expect(204);
+        assert_eq!(other.is_closed().await, Some(1008));
+        own.does("join_room", json!({"roomId": "tea"})).await;
+        // Nothing refreshes the session any more: it ends when its last access token does.
+        app.clock.advance(Duration::from_mins(14));
+        own.does("join_room", json!({"roomId": "coffee"})).await;
+        app.clock.advance(Duration::from_mins(2));
+        own.may_not("join_room", json!({"roomId": "milk"}), "SESSION_ENDED").await;
+        assert_eq!(own.is_closed().await, Some(1008));
+        let target = format!("/ws?session={}", own.session.unwrap());
+        let mut late = Live::open(&app.address(), &target, &[]).await.unwrap();
+        assert_eq!(late.is_closed().await, Some(1008));
+    }
+
     async fn presence_lasts_from_the_first_socket_to_a_moment_after_the_last(app: TestApp, |settings| {
         settings.realtime.presence_grace = Duration::from_millis(200);
     }) {

@@ -172,7 +172,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "redis.url",
         "",
         Kind::RedisUrl,
-        "A Redis server by which nodes share rate limits and cached answers; without it each has its own.",
+        "A Redis server by which nodes share rate limits, cached answers and who is online; without it each has its own.",
     )
     .secret(),
     setting(

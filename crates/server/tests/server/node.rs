@@ -8,11 +8,12 @@ use std::{
     panic,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::{Mutex, Once, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
     thread,
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use stoa_kernel::Random;
 use stoa_platform::{
     database::{Database, DatabaseConfig, Engine, SqliteConfig},
@@ -37,7 +38,7 @@ const PORTS: u64 = 12_000;
 pub(crate) struct Home {
     folder: TempDir,
     port: u16,
-    database: Option<TestDatabase>,
+    database: Option<Arc<TestDatabase>>,
     settings: Vec<(&'static str, String)>,
 }
 
@@ -46,7 +47,7 @@ impl Home {
     pub(crate) fn new(engine: Engine) -> Self {
         let database = match engine {
             Engine::Sqlite => None,
-            Engine::Postgres => Some(TestDatabase::new(engine, &stoa_server::wiring::migrations())),
+            Engine::Postgres => Some(Arc::new(TestDatabase::new(engine, &stoa_server::wiring::migrations()))),
         };
         let home =
             Self { folder: tempfile::tempdir().unwrap(), port: free_port(), database, settings: Vec::new() };
@@ -56,6 +57,13 @@ impl Home {
             None => home,
         };
         home.with("STOA_RATE_LIMITS", "off").with("STOA_ACCESS_TOKEN_TTL", "24h")
+    }
+
+    /// One for another node on the same database, with the same settings. SQLite is for one node.
+    pub(crate) fn another(&self) -> Self {
+        let (database, settings) = (self.database.clone(), self.settings.clone());
+        assert!(database.is_some(), "SQLite is for one node");
+        Self { folder: tempfile::tempdir().unwrap(), port: free_port(), database, settings }
     }
 
     /// The same with one more setting.
@@ -179,6 +187,11 @@ impl Node {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
         assert_eq!(status.signal(), Some(9), "it had ended by itself");
+    }
+
+    /// Asks it to stop, as a supervisor does.
+    pub(crate) fn is_told_to_stop(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
     /// The id of its process.

@@ -1,5 +1,5 @@
 //! Nodes that share a Redis: what one counts and fills the other has; and a Redis that dies, hangs and comes back costs
-//! nobody an answer and shows nobody what was before a write.
+//! nobody an answer, shows nobody what was before a write, and sends nobody away who is at another node.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -12,7 +12,7 @@ use stoa_drivers::{
 };
 use stoa_platform::{database::Engine, testing::on_engine};
 use stoa_server::{Settings, wiring};
-use stoa_testing::{AnotherNode, Client, TestApp, json};
+use stoa_testing::{AnotherNode, Client, Live, TestApp, json};
 
 /// How long a node waits for Redis: on a busy machine any answer is soon enough, unless waiting in vain is the matter.
 const GENEROUS: Duration = Duration::from_secs(10);
@@ -186,4 +186,100 @@ fn limits_go_on_when_redis_is_gone() {
             app.finish().await;
         },
     );
+}
+
+/// How long a node is waited for in these tests.
+const LEASE: Duration = Duration::from_secs(3);
+
+fn with_short_leases(settings: &mut Settings) {
+    settings.realtime.beat = LEASE / 3;
+    settings.realtime.lease = LEASE;
+    settings.realtime.presence_grace = Duration::from_millis(300);
+}
+
+async fn hears_of(watcher: &mut Live, word: &str, who: &Client) {
+    while watcher.hears(word).await.payload["userId"] != who.user_id() {}
+}
+
+/// Nobody was sent away whom the test did not send.
+async fn nobody_left(watcher: &mut Live) {
+    let told = watcher.heard_so_far().await;
+    assert!(!told.iter().any(|heard| heard.word == "user-offline"), "{told:?}");
+}
+
+async fn hears_others(node: &Client, wanted: u8) {
+    until("the node hears others, or does not", || async {
+        let figures = node.get("/metrics").await.text;
+        figures.lines().any(|line| line == format!("stoa_relay_up {wanted}"))
+    })
+    .await;
+}
+
+/// Through an outage each node goes on with its own, nobody who is elsewhere is sent away, and afterwards everybody hears
+/// what happened meanwhile.
+fn presence_through(outage: impl Fn(&mut RedisServer), end: impl Fn(&mut RedisServer)) {
+    with_own_redis(SHORT, with_short_leases, |app, other, mut redis| async move {
+        let people = ["ann", "bob", "cat", "dan", "eve"];
+        let mut clients = Vec::new();
+        for name in people {
+            clients.push(app.shopper(name).await);
+        }
+        let [ann, bob, cat, dan, eve] = &clients[..] else { panic!("five") };
+        let mut watching = app.socketio(ann).await;
+        let _bob = Live::socketio(&other.address(), bob).await;
+        let leaving = Live::socketio(&other.address(), eve).await;
+        hears_of(&mut watching, "user-online", bob).await;
+
+        outage(&mut redis);
+        for node in [app.anon(), other.anon()] {
+            hears_others(&node, 0).await;
+        }
+        let here = app.socketio(cat).await;
+        hears_of(&mut watching, "user-online", cat).await;
+        drop(here);
+        hears_of(&mut watching, "user-offline", cat).await;
+        drop(leaving);
+        let _dan = Live::plain(&other.address(), dan).await;
+        // Longer than a lease.
+        tokio::time::sleep(LEASE * 2).await;
+        nobody_left(&mut watching).await;
+        let mut newcomer = app.socketio(ann).await;
+        let listed = newcomer.hears("online-users").await.payload;
+        assert!(listed["users"].as_array().unwrap().contains(&json!(bob.user_id())), "{listed}");
+
+        end(&mut redis);
+        hears_of(&mut watching, "user-online", dan).await;
+        hears_of(&mut watching, "user-offline", eve).await;
+        tokio::time::sleep(LEASE * 2).await;
+        nobody_left(&mut watching).await;
+        other.stop().await;
+        app.finish().await;
+    });
+}
+
+#[test]
+fn a_redis_that_is_killed_and_started_anew_sends_nobody_away() {
+    presence_through(RedisServer::kill, RedisServer::restart);
+}
+
+#[test]
+fn a_redis_that_hangs_and_goes_on_sends_nobody_away() {
+    presence_through(|redis| redis.freeze(), |redis| redis.thaw());
+}
+
+#[test]
+fn a_node_without_a_redis_from_the_start_meets_the_others_later() {
+    with_own_redis(SHORT, with_short_leases, |app, other, mut redis| async move {
+        redis.kill();
+        let third = app.another_node().await;
+        let (ann, bob) = (app.shopper("ann").await, app.shopper("bob").await);
+        let mut watching = Live::socketio(&third.address(), &ann).await;
+        let _there = Live::socketio(&other.address(), &bob).await;
+        nobody_left(&mut watching).await;
+        redis.restart();
+        hears_of(&mut watching, "user-online", &bob).await;
+        third.stop().await;
+        other.stop().await;
+        app.finish().await;
+    });
 }

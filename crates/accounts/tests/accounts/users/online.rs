@@ -50,6 +50,23 @@ each_engine! {
         assert_eq!(online(&ada).await, ["ada online"]);
     }
 
+    async fn whoever_has_a_socket_open_is_here(app: TestApp, |settings| {
+        settings.realtime.look_after_logins = Duration::from_millis(50);
+    }) {
+        let (ada, bob) = (app.shopper("ada").await, app.shopper("bob").await);
+        let _socket = app.plain(&ada).await;
+        app.clock.advance(Duration::from_mins(14));
+        // When its use is noted is the server's to say.
+        let began = ada.get("/api/auth/sessions").await.expect(200).entries()[0]["lastUsedAt"].clone();
+        while ada.get("/api/auth/sessions").await.expect(200).entries()[0]["lastUsedAt"] == began {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        app.clock.advance(Duration::from_mins(2));
+        drop(bob);
+        let cid = app.shopper("cid").await;
+        assert_eq!(online(&cid).await, ["ada online", "cid online"]);
+    }
+
     async fn pages_run_by_username(app: TestApp) {
         let ada = app.shopper("ada").await;
         for name in ["bob", "cid", "dan"] {

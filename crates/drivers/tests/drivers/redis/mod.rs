@@ -3,6 +3,7 @@
 mod cache;
 mod limits;
 mod outages;
+mod relay;
 
 use std::time::Duration;
 

@@ -4,6 +4,8 @@
 mod cast;
 mod conversations;
 mod documentation;
+mod drained;
 mod examples;
+mod nodes;
 mod script;
 mod survivors;
