@@ -9,7 +9,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use stoa_kernel::{FieldError, Refusal, RefusalKind};
+use stoa_kernel::{FieldError, Refusal, RefusalKind, wording::in_plain_words};
 
 use crate::{context::RequestContext, problem::Problem, strict::ObjectsOnly};
 
@@ -130,7 +130,8 @@ fn refused(path: String, error: &serde_json::Error) -> Problem {
             (_, None) => path,
         };
         let code = if missing_field(error).is_some() { "REQUIRED" } else { "INVALID" };
-        return Problem(Refusal::invalid(vec![FieldError::new(field, code, plain(error))]));
+        let message = in_plain_words(&error.to_string());
+        return Problem(Refusal::invalid(vec![FieldError::new(field, code, message)]));
     }
     Problem(Refusal::malformed("MALFORMED_JSON", format!("The body is not valid JSON: {}.", plain(error))))
 }
@@ -141,7 +142,7 @@ fn missing_field(error: &serde_json::Error) -> Option<String> {
     rest.split('`').next().map(str::to_owned)
 }
 
-/// `serde_json`'s sentence without the line and column, which mean nothing in a one-line body.
+/// What is wrong with the JSON itself, without the line and column, which mean nothing in a one-line body.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()
@@ -193,13 +194,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryPart<T> {
 fn invalid_query(text: String) -> Problem {
     let told = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
     let (field, message) = told.split_once(": ").unwrap_or(("query", told));
-    query_problem(field.to_owned(), message.to_owned())
+    query_problem(field.to_owned(), in_plain_words(message))
 }
 
-/// 400 for a bad query parameter.
+/// 400 for a bad query parameter, with a sentence that says what is wrong.
 pub fn query_problem(field: String, message: String) -> Problem {
     let mut refusal =
-        Refusal::malformed("INVALID_QUERY", format!("The query parameter `{field}` is invalid: {message}."));
+        Refusal::malformed("INVALID_QUERY", format!("The query parameter `{field}` is invalid. {message}"));
     refusal.fields = vec![FieldError::new(field, "INVALID", message)];
     Problem(refusal)
 }
@@ -260,6 +261,23 @@ mod tests {
         assert_eq!(refusal(br#"["a",1]"#), (422, "VALIDATION_FAILED", ".".into()));
         assert_eq!(refusal(br#"{"name":"a\u0000","size":1}"#), (422, "NUL_CHARACTER", String::new()));
         assert_eq!(refusal(br#"{"name":"a","size":1} x"#), (400, "MALFORMED_JSON", String::new()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_plain_words() {
+        let said = |text: &[u8]| parse_json::<Pot>(text).unwrap_err().0.fields[0].message.to_string();
+        assert_eq!(said(br#"{"name":1,"size":1}"#), "This must be text.");
+        assert_eq!(said(br#"{"name":"a","size":-1}"#), "This must be a whole number of 0 or more.");
+        assert_eq!(said(br#"{"name":"a"}"#), "This is required.");
+        assert_eq!(
+            said(br#"{"name":"a","size":1,"more":1}"#),
+            "There is no such field. Known are name, size."
+        );
+        assert_eq!(said(b"[1]"), "This must be an object.");
+        let query =
+            invalid_query("Failed to deserialize query string: limit: invalid digit found in string".into());
+        assert_eq!(query.0.fields[0].message, "This must be a whole number.");
+        assert_eq!(query.0.detail, "The query parameter `limit` is invalid. This must be a whole number.");
     }
 
     #[test]

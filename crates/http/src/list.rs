@@ -59,7 +59,7 @@ impl ListQuery {
         let found = keys.iter().find(|(known, _)| known == name);
         let known: Vec<_> = keys.iter().map(|(known, _)| *known).collect();
         let (_, key) = found.ok_or_else(|| {
-            query_problem("sortBy".into(), format!("it must be one of {}", known.join(", ")))
+            query_problem("sortBy".into(), format!("It must be one of {}.", known.join(", ")))
         })?;
         Ok((*key, self.sort_order.unwrap_or_default()))
     }
@@ -67,21 +67,21 @@ impl ListQuery {
     fn checked(given: ListParameters) -> Result<Self, Problem> {
         let refuse = |field: &str, message: &str| Err(query_problem(field.into(), message.into()));
         if given.limit.is_some() && given.size.is_some() && given.limit != given.size {
-            return refuse("size", "it is another name for limit and cannot differ from it");
+            return refuse("size", "It is another name for limit and cannot differ from it.");
         }
         let limit = given.limit.or(given.size).unwrap_or(DEFAULT_LIMIT);
         if !(1..=MOST_LIMIT).contains(&limit) {
-            return refuse(if given.limit.is_some() { "limit" } else { "size" }, "it must be 1 to 100");
+            return refuse(if given.limit.is_some() { "limit" } else { "size" }, "It must be 1 to 100.");
         }
         let position = match (given.cursor, given.page) {
-            (Some(_), Some(_)) => return refuse("page", "it cannot stand beside a cursor"),
+            (Some(_), Some(_)) => return refuse("page", "It cannot stand beside a cursor."),
             (Some(cursor), None) => match Cursor::decode(&cursor) {
                 Some(cursor) => Position::After(cursor),
-                None => return refuse("cursor", "it is not a cursor of this list"),
+                None => return refuse("cursor", "It is not a cursor of this list."),
             },
-            (None, Some(0)) => return refuse("page", "pages count from 1"),
+            (None, Some(0)) => return refuse("page", "Pages count from 1."),
             (None, Some(page)) if page.saturating_mul(limit) > DEEPEST_ENTRY => {
-                return refuse("page", "page × limit must not pass 10,000; use the cursor");
+                return refuse("page", "page × limit must not pass 10,000; use the cursor.");
             }
             (None, Some(page)) => Position::Number(page),
             (None, None) => Position::Start,
@@ -93,7 +93,7 @@ impl ListQuery {
 
 /// 400 for a cursor that belongs to another list or ordering.
 pub fn foreign_cursor() -> Problem {
-    query_problem("cursor".into(), "it is not a cursor of this list in this order".into())
+    query_problem("cursor".into(), "It is not a cursor of this list in this order.".into())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for ListQuery {

@@ -12,6 +12,7 @@ pub mod page;
 pub mod random;
 pub mod refusal;
 pub mod time;
+pub mod wording;
 pub mod words;
 
 pub use actor::{Actor, Permission, Permissions, SessionId, SignedIn, UserId};

@@ -221,9 +221,9 @@ impl<'de> Deserialize<'de> for Decimal {
         let raw = <&RawValue>::deserialize(deserializer)?;
         let text = raw.get();
         if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
-            return Err(de::Error::custom("expected a number"));
+            return Err(de::Error::custom("this must be a number"));
         }
-        Self::parse(text).ok_or_else(|| de::Error::custom("the number is too large or too precise"))
+        Self::parse(text).ok_or_else(|| de::Error::custom("this number is too large or too precise"))
     }
 }
 

@@ -133,7 +133,7 @@ fn put(field: &mut [&mut u8], value: u32) {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom("expected a date and time as in RFC 3339"))
+        Self::parse(&text).ok_or_else(|| de::Error::custom("this must be a date and time as in RFC 3339"))
     }
 }
 

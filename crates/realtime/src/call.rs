@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
-use stoa_kernel::{Actor, UserId};
+use stoa_kernel::{Actor, UserId, wording::in_plain_words};
 use stoa_platform::events::Offset;
 use stoa_socketio::{Ack, Reason, websocket::Outbound};
 
@@ -47,10 +47,15 @@ impl Call {
     }
 }
 
-/// What is wrong, without where in a text of one line.
+/// What is wrong, with the field where it is known.
 fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" at line ").map_or(text.as_str(), |(what, _)| what).to_owned()
+    let told = error.to_string();
+    let names_one =
+        ["missing field ", "unknown field ", "duplicate field "].iter().any(|kind| told.starts_with(kind));
+    match told.split('`').nth(1).filter(|_| names_one) {
+        Some(field) => format!("`{field}`: {}", in_plain_words(&told)),
+        None => in_plain_words(&told),
+    }
 }
 
 /// Where the answer to an event goes.
@@ -194,6 +199,20 @@ fn ack_of(done: Result<Box<RawValue>, Fault>) -> Box<RawValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bad_payload_is_told_in_plain_words() {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Asked {
+            #[expect(dead_code, reason = "only parsed")]
+            room: String,
+        }
+        let told = |json: &str| plain(&serde_json::from_str::<Asked>(json).err().unwrap());
+        assert_eq!(told("{}"), "`room`: This is required.");
+        assert_eq!(told(r#"{"room":"a","seat":1}"#), "`seat`: There is no such field. Known are room.");
+        assert_eq!(told(r#"{"room":1}"#), "This must be text.");
+    }
 
     #[test]
     fn an_ack_says_whether_and_what() {

@@ -65,11 +65,11 @@ impl PartParameters {
     fn checked(&self) -> Result<Part, Problem> {
         let limit = self.limit.unwrap_or(USUAL_PART);
         if !(1..=LARGEST_PART).contains(&limit) {
-            return Err(query_problem("limit".into(), "it must be 1 to 100".into()));
+            return Err(query_problem("limit".into(), "It must be 1 to 100.".into()));
         }
         for (name, seq) in [("before", self.before), ("after", self.after)] {
             if seq.is_some_and(|seq| seq < 0) {
-                return Err(query_problem(name.into(), "it must not be below 0".into()));
+                return Err(query_problem(name.into(), "It must not be below 0.".into()));
             }
         }
         let which = match (self.cursor.as_deref(), self.before, self.after) {
@@ -77,7 +77,7 @@ impl PartParameters {
                 Cursor::decode(cursor).as_ref().and_then(Which::of_cursor).ok_or_else(foreign_cursor)?
             }
             (Some(_), ..) => {
-                return Err(query_problem("cursor".into(), "it cannot stand beside before or after".into()));
+                return Err(query_problem("cursor".into(), "It cannot stand beside before or after.".into()));
             }
             (None, None, None) => Which::Newest,
             (None, Some(before), None) => Which::Before(before),
@@ -214,7 +214,7 @@ async fn search(
 ) -> Outcome {
     in_one_order(&query, "createdAt", SortOrder::Desc)?;
     if query.page.wants_total() {
-        return Err(query_problem("total".into(), "what is found is not counted; use the cursor".into()));
+        return Err(query_problem("total".into(), "What is found is not counted; use the cursor.".into()));
     }
     let room = room.as_deref().map(room_key).transpose()?;
     let page = chat.search(visitor, q, room, query.page.clone()).await?;
@@ -381,7 +381,7 @@ async fn thread(
 ) -> Outcome {
     in_one_order(&query, "seq", SortOrder::Asc)?;
     if query.page.wants_total() {
-        return Err(query_problem("total".into(), "a thread is not counted; use the cursor".into()));
+        return Err(query_problem("total".into(), "A thread is not counted; use the cursor.".into()));
     }
     let page = chat.thread(visitor, id, query.page.clone()).await?;
     Reply::page(&page.ok_or_else(foreign_cursor)?, &query.page)

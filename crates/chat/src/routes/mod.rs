@@ -27,6 +27,6 @@ fn room_key(text: &str) -> Result<RoomKey, ChatError> {
 fn in_one_order(query: &ListQuery, key: &str, order: SortOrder) -> Result<(), Problem> {
     match query.sort(&[(key, ())], ((), order))? {
         ((), given) if given == order => Ok(()),
-        _ => Err(stoa_http::query_problem("sortOrder".into(), "this list has one order".into())),
+        _ => Err(stoa_http::query_problem("sortOrder".into(), "This list has one order.".into())),
     }
 }
