@@ -18,6 +18,7 @@ use stoa_platform::cache::{Cached, Entry, FillGuard, Lookup};
 
 use crate::{
     context::RequestContext,
+    problem::Problem,
     reply::{ListShape, Reply},
 };
 
@@ -42,11 +43,26 @@ pub struct CacheRule {
 pub fn cached(
     rule: CacheRule,
 ) -> impl Fn(Request, Next) -> Pin<Box<dyn Future<Output = Response> + Send>> + Clone {
-    move |request, next| Box::pin(answer(rule, request, next))
+    move |request, next| Box::pin(answer(rule, None, request, next))
 }
 
-async fn answer(rule: CacheRule, request: Request, next: Next) -> Response {
-    let Some((context, key)) = key(&rule, &request) else {
+/// As [`cached`], with answers told apart by what `key` makes of a request beside version and visibility, instead of by path
+/// and query; `None` for one whose answer is not to be kept.
+pub fn cached_by(
+    rule: CacheRule,
+    key: fn(&RequestContext, &Request) -> Option<String>,
+) -> impl Fn(Request, Next) -> Pin<Box<dyn Future<Output = Response> + Send>> + Clone {
+    move |request, next| Box::pin(answer(rule, Some(key), request, next))
+}
+
+type KeyOf = fn(&RequestContext, &Request) -> Option<String>;
+
+async fn answer(rule: CacheRule, own_key: Option<KeyOf>, request: Request, next: Next) -> Response {
+    // Here, and not only in handlers that ask who it is: a bad credential is told whether or not anybody needs a good one.
+    if let Some(Err(refusal)) = request.extensions().get::<RequestContext>().map(RequestContext::actor) {
+        return Problem(refusal).into_response();
+    }
+    let Some((context, key)) = key(&rule, own_key, &request) else {
         return next.run(request).await;
     };
     match context.cache().get_or_lock(&key).await {
@@ -56,12 +72,17 @@ async fn answer(rule: CacheRule, request: Request, next: Next) -> Response {
 }
 
 /// What tells one answer from another; `None` when this one is not for the cache.
-fn key(rule: &CacheRule, request: &Request) -> Option<(RequestContext, String)> {
+fn key(rule: &CacheRule, own: Option<KeyOf>, request: &Request) -> Option<(RequestContext, String)> {
     let context = request.extensions().get::<RequestContext>()?;
     if !context.cache().is_on() {
         return None;
     }
     let visibility = (rule.visibility)(context.actor().ok()?)?;
+    if let Some(own) = own {
+        let (version, own) = (context.version().name(), own(context, request)?);
+        let key = format!("{}|{version}|{visibility}|={own}", rule.prefix);
+        return Some((context.clone(), key));
+    }
     let query = request.uri().query().unwrap_or_default();
     if query.len() > LONGEST_QUERY {
         return None;

@@ -16,6 +16,7 @@ mod limited;
 mod list;
 mod measure;
 mod module;
+mod prefers_html;
 mod problem;
 mod render;
 mod reply;
@@ -26,7 +27,7 @@ mod v0;
 mod version;
 
 pub use body::{IfMatch, Json, PathParts, QueryPart, RawJson, query_problem};
-pub use cached::{CacheRule, cached};
+pub use cached::{CacheRule, cached, cached_by};
 pub use client::client_address;
 pub use context::{Caller, RequestContext};
 pub use documents::{Documents, documentation};
@@ -36,9 +37,10 @@ pub use idempotency::{
     BeginError, Begun, IDEMPOTENCY_MIGRATION, Idempotent, MaybeEmpty, Once, PruneIdempotencyKeys,
     idempotency_module,
 };
-pub use limited::{LimitKey, limited};
+pub use limited::{LimitKey, RateLimit, limited, limited_by};
 pub use list::{ListParameters, ListQuery, foreign_cursor};
 pub use module::Module;
+pub use prefers_html::prefers_html;
 pub use problem::Problem;
 pub use reply::Reply;
 pub use settings::{HttpSettings, LimitSettings};

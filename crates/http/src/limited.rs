@@ -27,31 +27,72 @@ pub enum LimitKey {
     Actor,
 }
 
+/// A rate limit of an embedder's own: window and number in its policy, whom it counts, and what it says.
+#[derive(Clone, Debug)]
+pub struct RateLimit {
+    /// How often, in which time, and under which name it is counted.
+    pub policy: Policy,
+    /// Whose tokens a request takes; `None` for one that is not counted.
+    pub key: fn(&RequestContext, &Request) -> Option<String>,
+    /// What whoever has none left is told; the usual sentence unless given.
+    pub message: Option<&'static str>,
+}
+
+type Layered = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
+
 /// A layer's function that takes a token of a policy for every request: `from_fn(limited(|l| &l.auth, LimitKey::Client))`.
 pub fn limited(
     policy: fn(&LimitSettings) -> &Policy,
     key: LimitKey,
-) -> impl Fn(Request, Next) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> + Clone {
+) -> impl Fn(Request, Next) -> Layered + Clone {
     move |request, next| {
-        Box::pin(async move {
-            let Some(context) = request.extensions().get::<RequestContext>().cloned() else {
-                return Problem::from(stoa_kernel::Refusal::internal("a route is served outside the edge"))
-                    .into_response();
-            };
-            if !context.0.shared.limits.is_on() {
-                return next.run(request).await;
-            }
-            let policy = policy(&context.settings().limits);
-            let decision = context.0.shared.limits.check(policy, &key_of(&context, key)).await;
-            let mut response = if decision.allowed {
-                next.run(request).await
-            } else {
-                Problem(too_many(&decision)).into_response()
-            };
-            response.extensions_mut().insert(Standing { policy: policy.clone(), decision });
-            response
-        })
+        let found = request.extensions().get::<RequestContext>();
+        let taken = found.map(|context| (policy(&context.settings().limits).clone(), key_of(context, key)));
+        Box::pin(take(taken, None, request, next))
     }
+}
+
+/// The same by a limit of one's own: `from_fn(limited_by(limit))`.
+pub fn limited_by(limit: RateLimit) -> impl Fn(Request, Next) -> Layered + Clone {
+    move |request, next| {
+        let found = request.extensions().get::<RequestContext>();
+        match found.map(|context| (limit.key)(context, &request)) {
+            Some(None) => Box::pin(next.run(request)),
+            Some(Some(key)) => {
+                Box::pin(take(Some((limit.policy.clone(), key)), limit.message, request, next))
+            }
+            None => Box::pin(take(None, None, request, next)),
+        }
+    }
+}
+
+/// Takes a token and goes on, or says that there is none; without a context nobody knows whose it would be.
+async fn take(
+    taken: Option<(Policy, String)>,
+    message: Option<&'static str>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let context = request.extensions().get::<RequestContext>().cloned();
+    let (Some(context), Some((policy, key))) = (context, taken) else {
+        return Problem::from(stoa_kernel::Refusal::internal("a route is served outside the edge"))
+            .into_response();
+    };
+    if !context.0.shared.limits.is_on() {
+        return next.run(request).await;
+    }
+    let decision = context.0.shared.limits.check(&policy, &key).await;
+    let mut response = if decision.allowed {
+        next.run(request).await
+    } else {
+        let mut refusal = too_many(&decision);
+        if let Some(message) = message {
+            refusal.detail = message.into();
+        }
+        Problem(refusal).into_response()
+    };
+    response.extensions_mut().insert(Standing { policy, decision });
+    response
 }
 
 fn key_of(context: &RequestContext, key: LimitKey) -> String {

@@ -73,6 +73,28 @@ each_engine! {
         }
     }
 
+    async fn a_limit_of_ones_own_counts_by_its_own_key_and_says_its_own_words(db: TestDatabase) {
+        let stage = Stage::new(&db, HttpSettings::default(), true);
+        let of = async |kiln: &str| {
+            let asked = request("GET", "/api/pots/own-limit").header("x-kiln", kiln).body(Body::empty()).unwrap();
+            stage.send(asked).await
+        };
+        for _ in 0..3 {
+            let seen = of("north").await;
+            assert_eq!((seen.status, seen.header("ratelimit-policy")), (200, "\"kilns\";q=3;w=60"));
+        }
+        let full = of("north").await;
+        assert_eq!((full.status, &full.body["code"]), (429, &"RATE_LIMITED".into()));
+        assert_eq!(full.body["detail"], "The kiln is full. Come back in a minute.");
+        assert!(!full.header("retry-after").is_empty());
+        assert_eq!(of("south").await.status, 200);
+        for _ in 0..5 {
+            assert_eq!(stage.get("/api/pots/own-limit").await.status, 200, "not counted");
+        }
+        stage.clock.advance(std::time::Duration::from_mins(1));
+        assert_eq!(of("north").await.status, 200);
+    }
+
     async fn a_panic_is_a_500_that_tells_nothing(db: TestDatabase) {
         let stage = Stage::new(&db, HttpSettings::default(), false);
         let seen = stage.get("/api/pots/panics").await;

@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stoa_http::{
     Begun, CacheRule, Caller, Edge, HttpSettings, Idempotent, IfMatch, Json, LimitKey, ListQuery, Once,
-    Outcome, PathParts, Reply, cached, deprecated_surface, limited,
+    Outcome, PathParts, RateLimit, Reply, RequestContext, cached, cached_by, deprecated_surface, limited,
+    limited_by,
 };
 use stoa_kernel::{
     Actor, Authenticator, Clock, Credentials, ManualClock, Page, Random, Refusal, RefusalKind, SessionId,
@@ -32,7 +33,7 @@ use stoa_platform::{
     MIGRATIONS, Platform,
     cache::{Cache, Tag},
     database::{DatabaseError, Migration, Tx},
-    limits::Limits,
+    limits::{Limits, Policy},
     mail::Mailer,
     testing::TestDatabase,
 };
@@ -167,6 +168,7 @@ fn routes(platform: &Platform, made: &Arc<AtomicI64>, worth: &Arc<AtomicI64>) ->
             Ok(Reply::ok(&worth.load(Ordering::SeqCst))?.with_tag(Tag::named("pots"))) as Outcome
         }
     };
+    let slow_by_colour = slow.clone();
     let (database, clock, counted) = (platform.database.clone(), platform.clock.clone(), Arc::clone(made));
     let create = move |guest: HeaderMap, Idempotent { body, once }: Idempotent<Pot>| async move {
         let once = match guest.get("x-guest") {
@@ -187,6 +189,8 @@ fn routes(platform: &Platform, made: &Arc<AtomicI64>, worth: &Arc<AtomicI64>) ->
     Router::new()
         .route("/api/pots", get(list).post(create))
         .route("/api/pots/slow", get(slow).layer(from_fn(cached(rule))))
+        .route("/api/pots/by-colour", get(slow_by_colour).layer(from_fn(cached_by(rule, colour))))
+        .route("/api/pots/own-limit", get(list).layer(from_fn(limited_by(own_limit()))))
         .route(
             "/api/pots/limited",
             get(list).layer(from_fn(limited(|limits| &limits.auth, LimitKey::Client))),
@@ -215,6 +219,20 @@ fn kiln(
                 }
             }
         })
+    }
+}
+
+fn colour(_: &RequestContext, request: &Request) -> Option<String> {
+    let colour = request.headers().get("x-colour")?;
+    Some(colour.to_str().ok()?.to_owned())
+}
+
+/// Three a minute to each kiln; whoever names none is not counted.
+fn own_limit() -> RateLimit {
+    RateLimit {
+        policy: Policy { name: "kilns", max: 3, window: Duration::from_mins(1) },
+        key: |_, request| Some(request.headers().get("x-kiln")?.to_str().ok()?.to_owned()),
+        message: Some("The kiln is full. Come back in a minute."),
     }
 }
 

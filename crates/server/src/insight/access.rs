@@ -24,10 +24,15 @@ impl Access {
 
     /// 401 or 403 for whoever may not.
     pub(super) fn check(&self, context: &RequestContext, headers: &HeaderMap) -> Result<(), Refusal> {
-        if is_local(context.peer(), context.client(), headers) || self.opens(headers) {
+        if self.opens(headers) {
             return Ok(());
         }
-        context.actor()?.require("metrics", "read")
+        // A credential that is not good is told to whoever brought it, also where none is needed.
+        let actor = context.actor()?;
+        if is_local(context.peer(), context.client(), headers) {
+            return Ok(());
+        }
+        actor.require("metrics", "read")
     }
 
     fn opens(&self, headers: &HeaderMap) -> bool {
