@@ -158,6 +158,7 @@ mod tests {
             actor: "guest".into(),
             at: Timestamp::from_seconds(0),
             payload: "{}".into(),
+            trace: None,
         })
     }
 

@@ -66,4 +66,5 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration::shared(2, "jobs", include_str!("../../../migrations/0002_jobs.sql")),
     Migration::shared(4, "mails", include_str!("../../../migrations/0004_mails.sql")),
     Migration::shared(5, "job_deaths", include_str!("../../../migrations/0005_job_deaths.sql")),
+    Migration::shared(6, "traces", include_str!("../../../migrations/0006_traces.sql")),
 ];

@@ -2,6 +2,8 @@
 
 use stoa_kernel::{Actor, Clock, Id, Random, Timestamp};
 
+use crate::traces;
+
 /// When, by whom and with which randomness something is done. Made once per request or run and handed down, so that
 /// everything done on it bears one time and one name.
 #[derive(Clone, Debug)]
@@ -12,17 +14,23 @@ pub struct Occasion {
     pub actor: String,
     /// Where ids and secrets come from.
     pub random: Random,
+    /// The span it is done in, as a `traceparent`, if that is traced: what is queued and told on it goes on below that.
+    pub trace: Option<String>,
 }
 
 impl Occasion {
     /// Now, by `actor`.
     pub fn new(clock: &Clock, random: &Random, actor: &Actor) -> Self {
-        Self { at: clock.now(), actor: actor.to_string(), random: random.clone() }
+        Self::by(actor.to_string(), clock, random)
     }
 
     /// Now, by a part of the system itself: a sweep, a job, a command.
     pub fn system(clock: &Clock, random: &Random, name: &str) -> Self {
-        Self { at: clock.now(), actor: format!("system:{name}"), random: random.clone() }
+        Self::by(format!("system:{name}"), clock, random)
+    }
+
+    fn by(actor: String, clock: &Clock, random: &Random) -> Self {
+        Self { at: clock.now(), actor, random: random.clone(), trace: traces::now() }
     }
 
     /// A fresh id that sorts by this occasion's time.

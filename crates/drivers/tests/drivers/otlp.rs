@@ -95,10 +95,12 @@ async fn whoever_decided_outside_has_decided() {
     let collector = Collector::start(Manner::Kind).await;
     let all = Sender::to(collector.endpoint(), 1.0);
     assert!(all.traces.request("GET", Some(&outside(false))).is_none());
-    assert!(all.traces.request("GET", None).is_some() && all.traces.job("job").is_some());
+    assert!(all.traces.request("GET", None).is_some() && all.traces.job("job", None).is_some());
     let none = Sender::to(collector.endpoint(), 0.0);
-    assert!(none.traces.request("GET", None).is_none() && none.traces.job("job").is_none());
+    assert!(none.traces.request("GET", None).is_none() && none.traces.job("job", None).is_none());
     assert!(none.traces.request("GET", Some(&outside(true))).is_some());
+    assert!(none.traces.job("job", Some(&outside(true))).is_some());
+    assert!(all.traces.job("job", Some(&outside(false))).is_none());
     let half = Sender::to(collector.endpoint(), 0.5);
     let begun = (0..1_000).filter(|_| half.traces.request("GET", None).is_some()).count();
     assert!((350..650).contains(&begun), "{begun} of a thousand");

@@ -62,6 +62,8 @@ pub struct StoredEvent {
     pub at: Timestamp,
     /// The event's own fields, JSON as it was written.
     pub payload: String,
+    /// The span it was appended in, as a `traceparent`, if that was traced.
+    pub trace: Option<String>,
 }
 
 impl StoredEvent {
@@ -70,7 +72,7 @@ impl StoredEvent {
         Ok(serde_json::from_str(&self.payload)?)
     }
 
-    const COLUMNS: &'static str = "pos, id, topic, type, aggregate, version, actor, at, payload";
+    const COLUMNS: &'static str = "pos, id, topic, type, aggregate, version, actor, at, payload, trace";
 
     fn from_row(row: &Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
@@ -83,6 +85,7 @@ impl StoredEvent {
             actor: row.read()?,
             at: row.read()?,
             payload: row.read()?,
+            trace: row.read()?,
         })
     }
 }
@@ -145,10 +148,12 @@ pub struct Filter<'f> {
 
 // On PostgreSQL the transaction gets its number before `ident` is drawn (a function in FROM is evaluated before the
 // row is projected): that is what lets the sequencer know when no lower ident can turn up any more.
-const APPEND_POSTGRES: &str = "INSERT INTO events (id, topic, type, aggregate, version, actor, at, payload)
-     SELECT $1, $2, $3, $4, $5, $6, $7, $8 FROM pg_current_xact_id() AS begun";
-const APPEND_SQLITE: &str = "INSERT INTO events (id, topic, type, aggregate, version, actor, at, payload)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const APPEND_POSTGRES: &str =
+    "INSERT INTO events (id, topic, type, aggregate, version, actor, at, payload, trace)
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM pg_current_xact_id() AS begun";
+const APPEND_SQLITE: &str =
+    "INSERT INTO events (id, topic, type, aggregate, version, actor, at, payload, trace)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 /// Appends an event in the transaction that makes it happen. Do it after the aggregate's row is written, so that the
 /// log has an aggregate's events in the order of its versions.
@@ -170,14 +175,14 @@ pub fn append_all<E: Event>(tx: &mut Tx<'_>, events: &[(&Occasion, E)]) -> Resul
         for (occasion, event) in some {
             values.extend(columns(occasion.id(), occasion, event)?);
         }
-        let into = "events (id, topic, type, aggregate, version, actor, at, payload)";
+        let into = "events (id, topic, type, aggregate, version, actor, at, payload, trace)";
         let insert = insert_many(tx.engine(), into, (some.len(), COLUMNS_APPENDED), "");
         tx.execute(&insert, &values)?;
     }
     Ok(())
 }
 
-const COLUMNS_APPENDED: usize = 8;
+const COLUMNS_APPENDED: usize = 9;
 
 fn columns<'e, E: Event>(
     id: EventId,
@@ -195,6 +200,7 @@ fn columns<'e, E: Event>(
         (&occasion.actor).into(),
         occasion.at.into(),
         payload.into(),
+        occasion.trace.as_deref().into(),
     ])
 }
 
@@ -304,6 +310,7 @@ mod tests {
             actor: "guest".into(),
             at: Timestamp::from_seconds(0),
             payload: r#"{"b":1,"a":19.90}"#.into(),
+            trace: None,
         };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(

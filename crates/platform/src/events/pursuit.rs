@@ -10,7 +10,10 @@ use super::{
     log::read_between,
     place::{self, Place},
 };
-use crate::database::{DatabaseError, Tx};
+use crate::{
+    database::{DatabaseError, Tx},
+    traces,
+};
 
 /// Events handled in one transaction at most.
 const BATCH: u32 = 100;
@@ -153,7 +156,8 @@ fn apply(
     event: &StoredEvent,
 ) -> Result<Result<(), String>, DatabaseError> {
     let applied = tx.savepoint(|tx| {
-        let ran = catch_unwind(AssertUnwindSafe(|| (follower.apply)(tx, event)));
+        let work = || traces::under(event.trace.as_deref(), || (follower.apply)(tx, event));
+        let ran = catch_unwind(AssertUnwindSafe(work));
         ran.unwrap_or_else(|_| Err(HandlerError::new("the handler panicked")))
     });
     if let Some(failure) = tx.failure() {

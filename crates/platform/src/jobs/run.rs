@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     database::{Database, DatabaseError},
-    traces::Span,
+    traces::{self, Span, TraceState},
 };
 
 /// The pause before the second attempt; it doubles.
@@ -87,7 +87,8 @@ impl Bench {
     /// Runs a claimed job and writes how it ended.
     pub(super) async fn run(&self, handler: &Handler, job: Claimed) {
         let begun = Instant::now();
-        let span = self.watch.traces.job(format!("job {}", handler.kind));
+        let queued_in = job.trace.as_deref().and_then(|text| traces::read(text, TraceState::default()));
+        let span = self.watch.traces.job(format!("job {}", handler.kind), queued_in.as_ref());
         let end = if job.deaths > MOST_DEATHS {
             End::Failed(JobFailure::fatal("every worker that took it died"))
         } else {

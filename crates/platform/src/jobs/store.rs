@@ -38,8 +38,8 @@ pub fn enqueue_at<J: Job>(
     let payload = serde_json::to_string(job)
         .map_err(|error| DatabaseError::Defect(format!("job {} cannot be written: {error}", J::KIND)))?;
     let queued = tx.execute(
-        "INSERT INTO jobs (id, queue, kind, payload, key, run_at, max_attempts, created_by, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        "INSERT INTO jobs (id, queue, kind, payload, key, run_at, max_attempts, created_by, created_at, trace)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (kind, key) WHERE dead_at IS NULL DO NOTHING",
         params![
             id,
@@ -50,7 +50,8 @@ pub fn enqueue_at<J: Job>(
             run_at,
             J::MAX_ATTEMPTS.max(1),
             &occasion.actor,
-            occasion.at
+            occasion.at,
+            occasion.trace.as_deref()
         ],
     )?;
     if queued == 0 {
@@ -161,6 +162,8 @@ pub(super) struct Claimed {
     pub(super) max_attempts: u32,
     /// How many workers died with it in their hands.
     pub(super) deaths: u32,
+    /// The span it was queued in, as a `traceparent`, if that was traced.
+    pub(super) trace: Option<String>,
     /// Proves the lease.
     pub(super) lease: Uuid,
 }
@@ -214,7 +217,7 @@ impl Wanted {
                  attempts = attempts + CASE WHEN locked_by IS NULL THEN 1 ELSE 0 END,
                  deaths = deaths + CASE WHEN locked_by IS NULL THEN 0 ELSE 1 END
              WHERE id IN (SELECT id FROM due)
-             RETURNING id, kind, payload, attempts, max_attempts, deaths",
+             RETURNING id, kind, payload, attempts, max_attempts, deaths, trace",
             self.due(6)
         );
         let mut values = params![self.queue, now, most, until, lease].to_vec();
@@ -227,6 +230,7 @@ impl Wanted {
                 attempt: row.read()?,
                 max_attempts: row.read()?,
                 deaths: row.read()?,
+                trace: row.read()?,
                 lease,
             })
         })

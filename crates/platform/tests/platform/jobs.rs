@@ -14,11 +14,13 @@ use stoa_platform::{
     MIGRATIONS, Occasion,
     database::{Database, DatabaseError},
     each_engine,
+    events::{self, Event, Follower, Followers, StartAt},
     jobs::{self, DeadLetter, Handler, Job, JobContext, JobFailure, JobId, JobRecord, JobState, Workers},
+    traces,
 };
 use tokio::sync::Notify;
 
-use crate::support::{clock, make, number, until, within_patience};
+use crate::support::{Deposited, clock, deposited, make, number, until, within_patience};
 
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) struct Letter {
@@ -334,6 +336,35 @@ each_engine! { MIGRATIONS;
         assert_eq!(desk.run_due(&[post]).await, 1);
         assert_eq!(*sent.lock().unwrap(), ["ann"]);
         assert_eq!(desk.waiting().await, 0);
+    }
+
+    async fn a_job_keeps_the_span_it_was_queued_in(db: TestDatabase) {
+        const SPAN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let desk = Desk::new(&db);
+        let followed = Follower::new("post", &[Deposited::TYPE], StartAt::Head, {
+            let (clock, random) = (desk.clock(), desk.random.clone());
+            move |tx, event| {
+                let name = event.payload::<Deposited>()?.number.to_string();
+                let occasion = Occasion::system(&clock, &random, "post");
+                Ok(jobs::enqueue(tx, &occasion, &Sync { name }).map(drop)?)
+            }
+        });
+        let running = Followers::start(&desk.database, &desk.clock(), vec![followed]).await.unwrap();
+        for (number, trace) in [(1, Some(SPAN.to_owned())), (2, None)] {
+            let occasion = Occasion { trace, ..desk.occasion() };
+            let append = move |tx: &mut stoa_platform::database::Tx<'_>| events::append(tx, &occasion, &deposited(1, number));
+            desk.database.write::<_, DatabaseError, _>(append).await.unwrap();
+        }
+        let occasion = traces::under(Some(SPAN), || desk.occasion());
+        desk.database.write(move |tx| jobs::enqueue(tx, &occasion, &letter("ann"))).await.unwrap_or_else(|e: DatabaseError| panic!("{e}"));
+        within_patience("the follower", events::settle(&desk.database)).await.unwrap();
+        let kept = desk.database.read(|c| {
+            c.query("SELECT key, trace FROM jobs ORDER BY key", &[], |row| Ok((row.read::<Option<String>>()?, row.read::<Option<String>>()?)))
+        }).await.unwrap_or_else(|e: DatabaseError| panic!("{e}"));
+        let of = |key: Option<&str>| kept.iter().find(|(kept, _)| kept.as_deref() == key).and_then(|(_, trace)| trace.as_deref());
+        assert_eq!(kept.len(), 3);
+        assert_eq!((of(Some("1")), of(Some("2")), of(None)), (Some(SPAN), None, Some(SPAN)));
+        running.drain().await;
     }
 
     async fn deaths_of_workers_leave_a_job_all_its_attempts(db: TestDatabase) {

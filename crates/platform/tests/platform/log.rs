@@ -25,6 +25,8 @@ pub(crate) async fn head(database: &Database) -> Offset {
     database.read(events::head).await.unwrap_or_else(|e: DatabaseError| panic!("{e}"))
 }
 
+const SPAN: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 each_engine! { MIGRATIONS;
     async fn an_event_comes_back_as_it_was_appended(db: TestDatabase) {
         let database = db.open();
@@ -32,7 +34,7 @@ each_engine! { MIGRATIONS;
         assert_eq!(head(&database).await.pos, 0);
         let at = Timestamp::from_micros(1_700_000_000_000_001);
         let mut occasion = occasion();
-        occasion.at = at;
+        (occasion.at, occasion.trace) = (at, Some(SPAN.into()));
         let id = database.write(move |tx| events::append(tx, &occasion, &deposited(7, 3))).await.unwrap_or_else(|e: DatabaseError| panic!("{e}"));
         events::settle(&database).await.unwrap();
         let log = whole_log(&database).await;
@@ -46,6 +48,7 @@ each_engine! { MIGRATIONS;
             actor: "system:test".into(),
             at,
             payload: r#"{"account":7,"number":3}"#.into(),
+            trace: Some(SPAN.into()),
         }]);
         assert_eq!(log[0].payload::<Deposited>().unwrap(), deposited(7, 3));
         let head = head(&database).await;

@@ -90,6 +90,7 @@ impl Slice {
             at: OPENING + Duration::from_micros(self.first.into()),
             actor: "system:seed".into(),
             random: Random::seeded(self.first.into()),
+            trace: None,
         }
     }
 

@@ -1,13 +1,14 @@
 //! Traces of the real binary, at a collector that speaks the protocol.
 
 use rustix::process::{Pid, Signal, kill_process};
-use stoa_drivers::testing::{Collector, Manner};
+use stoa_drivers::testing::{ArrivedSpan, Collector, Manner};
 use stoa_testing::{Engine, PASSWORD, json};
 
 use super::metrics::figure;
 use crate::node::{Home, Node};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const OTHER_TRACE: &str = "a4f1bb31d2c7a9f5a1d7c0e8a9b3c2d1";
 const PARENT: &str = "b7ad6b7169203331";
 
 async fn end(mut node: Node) {
@@ -22,6 +23,7 @@ fn traced(engine: Engine, endpoint: &str) -> Home {
 async fn a_request_and_its_transactions_are_one_trace(engine: Engine) {
     let collector = Collector::start(Manner::Kind).await;
     let home = traced(engine, &collector.endpoint()).with("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=a%20key");
+    home.make_admin();
     let node = home.start().await;
     let client = home
         .anon()
@@ -49,13 +51,16 @@ async fn a_request_and_its_transactions_are_one_trace(engine: Engine) {
     assert_eq!(write.parent, request.id);
     assert_eq!(write.attribute("db.system.name"), engine.name());
     let job = spans.iter().find(|span| span.name == "job send-mail").unwrap();
-    assert_eq!((job.attribute("job.outcome"), job.parent.as_str()), ("done", ""));
+    assert_eq!(job.attribute("job.outcome"), "done");
+    assert_eq!((job.trace.as_str(), &job.parent), (TRACE, &request.id), "it goes on from who queued it");
     assert!(
         spans.iter().any(|span| span.name.starts_with("database ") && span.parent == job.id),
         "{spans:#?}"
     );
     assert!(!format!("{spans:?}").contains("secret-word"));
     assert!(collector.keys().iter().all(|key| key == "a key"));
+
+    what_an_event_sets_off_is_of_its_trace(&home, &collector).await;
 
     let unsampled = home.anon().with_header("traceparent", &format!("00-{TRACE}-{PARENT}-00"));
     let answer = unsampled.get("/api/categories").await.expect(200);
@@ -66,6 +71,22 @@ async fn a_request_and_its_transactions_are_one_trace(engine: Engine) {
     let spans = collector.spans();
     assert!(spans.iter().any(|span| span.name == "GET /api/products" && span.parent.is_empty()));
     assert!(!spans.iter().any(|span| span.name == "GET /api/categories" && span.trace == TRACE));
+}
+
+/// From a request to its event, to the follower of that, to the job that the follower queues.
+async fn what_an_event_sets_off_is_of_its_trace(home: &Home, collector: &Collector) {
+    let admin = home.admin().await;
+    let tea = json!({"name": "Tea", "price": 5, "category": "tea", "stock": 11, "status": "ACTIVE"});
+    let tea = admin.post("/api/products", tea).await.expect(201).id();
+    let traced = admin.with_header("traceparent", &format!("00-{OTHER_TRACE}-{PARENT}-01"));
+    traced.patch(&format!("/api/products/{tea}/stock"), json!({"quantityChange": -1})).await.expect(200);
+    let is_request = |span: &ArrivedSpan| span.trace == OTHER_TRACE && span.parent == PARENT;
+    let spans = collector
+        .until(|spans| spans.iter().any(|span| span.name == "job mail-stock") && spans.iter().any(is_request))
+        .await;
+    let request = spans.iter().find(|span| is_request(span)).unwrap();
+    let job = spans.iter().find(|span| span.name == "job mail-stock").unwrap();
+    assert_eq!((job.trace.as_str(), &job.parent), (OTHER_TRACE, &request.id));
 }
 
 #[tokio::test]

@@ -3,8 +3,11 @@
 //! Off unless the server gives a tracer, and then only for what is sampled: everything else costs a comparison. The
 //! span that is open rides in the task's [`Context`], so whatever happens within can hang its own span below it.
 
+mod parent;
+
 use std::{fmt, sync::Arc};
 
+pub use self::parent::{now, read, under, written};
 pub use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use opentelemetry::{
     Context, KeyValue, Value,
@@ -48,15 +51,19 @@ impl Traces {
 
     /// Begins the span of a request that came with this parent; `None` when it is not sampled.
     pub fn request(&self, name: impl Into<String>, parent: Option<&SpanContext>) -> Option<Span> {
-        let beginning = self.0.as_ref()?;
-        let sampled = parent.map_or_else(|| beginning.draws(), SpanContext::is_sampled);
-        sampled.then(|| beginning.span(name.into(), SpanKind::Server, parent))
+        self.begin(name.into(), SpanKind::Server, parent)
     }
 
-    /// Begins the span of a job; `None` when it is not sampled.
-    pub fn job(&self, name: impl Into<String>) -> Option<Span> {
+    /// Begins the span of a job below the span in which it was queued, if that was traced; `None` when it is not
+    /// sampled.
+    pub fn job(&self, name: impl Into<String>, queued_in: Option<&SpanContext>) -> Option<Span> {
+        self.begin(name.into(), SpanKind::Consumer, queued_in)
+    }
+
+    fn begin(&self, name: String, kind: SpanKind, parent: Option<&SpanContext>) -> Option<Span> {
         let beginning = self.0.as_ref()?;
-        beginning.draws().then(|| beginning.span(name.into(), SpanKind::Consumer, None))
+        let sampled = parent.map_or_else(|| beginning.draws(), SpanContext::is_sampled);
+        sampled.then(|| beginning.span(name, kind, parent))
     }
 }
 
