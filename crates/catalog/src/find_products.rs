@@ -18,11 +18,14 @@ use crate::{
 
 /// What the orderings of these lists are called in cursors.
 const ORDERING: &str = "search:";
+const SKU: &str = "search:sku";
 const NAMED: &str = "search:named";
 
 /// A place in what a search finds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Spot {
+    /// The product with a variant of the SKU.
+    Sku,
     /// Among the names that begin with the phrase.
     Named { words: String, doc: i64 },
     /// In one of the tiers after them.
@@ -39,6 +42,7 @@ impl Spot {
                     text.split_once(' ').and_then(|(doc, words)| Some((doc.parse().ok()?, words.to_owned())));
                 place.map(|(doc, words)| Self::Named { words, doc })
             }
+            CursorValue::Number(_) if cursor.order == SKU => Some(Self::Sku),
             CursorValue::Number(doc) => {
                 let name = cursor.order.strip_prefix(ORDERING).unwrap_or_default();
                 Tier::ALL.into_iter().find(|tier| tier.name() == name).map(|tier| Self::In(tier, *doc))
@@ -48,20 +52,30 @@ impl Spot {
         spot.map(Some).ok_or(ForeignCursor)
     }
 
-    fn of(tier: Option<Tier>, hit: &Hit) -> Self {
-        match tier {
-            None => Self::Named { words: hit.words.clone(), doc: hit.doc },
-            Some(tier) => Self::In(tier, hit.doc),
+    fn of(step: Step, hit: &Hit) -> Self {
+        match step {
+            Step::Sku => Self::Sku,
+            Step::Named => Self::Named { words: hit.words.clone(), doc: hit.doc },
+            Step::In(tier) => Self::In(tier, hit.doc),
         }
     }
 
     fn cursor(self, id: ProductId) -> Cursor {
         let (order, value) = match self {
+            Self::Sku => (SKU.to_owned(), CursorValue::Number(0)),
             Self::Named { words, doc } => (NAMED.to_owned(), CursorValue::Text(format!("{doc} {words}"))),
             Self::In(tier, doc) => (format!("{ORDERING}{}", tier.name()), CursorValue::Number(doc)),
         };
         Cursor { order, value, id: id.uuid() }
     }
+}
+
+/// What a product was found by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    Sku,
+    Named,
+    In(Tier),
 }
 
 /// A page of what a search finds.
@@ -84,7 +98,7 @@ pub(crate) fn page(
     let mut found = gather(connection, search, after, reach)?;
     found.drain(..found.len().min(usize::try_from(request.offset()).unwrap_or(usize::MAX)));
     let Page { entries, next, .. } =
-        Page::from_rows(found, request.limit, None, |(tier, hit)| Spot::of(*tier, hit).cursor(hit.product));
+        Page::from_rows(found, request.limit, None, |(step, hit)| Spot::of(*step, hit).cursor(hit.product));
     let entries = shown(connection, search, &entries, currency)?;
     Ok(Page { entries, next, total })
 }
@@ -95,37 +109,68 @@ fn gather(
     search: &Search,
     after: Option<&Spot>,
     most: i64,
-) -> Result<Vec<(Option<Tier>, Hit)>, DatabaseError> {
-    let mut found: Vec<(Option<Tier>, Hit)> = Vec::new();
+) -> Result<Vec<(Step, Hit)>, DatabaseError> {
+    let mut found = Found { hits: Vec::new(), by_sku: index::of_sku(connection, search)?, most };
+    if after.is_none() {
+        found.begin();
+    }
     let begin = match after {
         Some(Spot::In(tier, doc)) => Some((*tier, *doc)),
         _ => None,
     };
-    if begin.is_none() {
+    if begin.is_none() && found.wants() > 0 {
         let place = match after {
             Some(Spot::Named { words, doc }) => Some((words.as_str(), *doc)),
             _ => None,
         };
-        found.extend(index::named(connection, search, place, most)?.into_iter().map(|hit| (None, hit)));
+        let hits = index::named(connection, search, place, found.wants())?;
+        found.add(Step::Named, hits);
     }
     for tier in Tier::ALL {
-        let left = most - i64::try_from(found.len()).unwrap_or(most);
         let after = match begin {
             Some((begin, _)) if tier < begin => continue,
             Some((begin, doc)) if tier == begin => doc,
             _ => 0,
         };
-        if left <= 0 {
+        if found.wants() == 0 {
             break;
         }
         let meant = if tier == Tier::LookAlike { meant(connection, search)? } else { Vec::new() };
         if tier == Tier::LookAlike && meant.iter().all(Vec::is_empty) {
             break;
         }
-        let hits = index::of_tier(connection, search, (tier, &meant), after, left)?;
-        found.extend(hits.into_iter().map(|hit| (Some(tier), hit)));
+        let hits = index::of_tier(connection, search, (tier, &meant), after, found.wants())?;
+        found.add(Step::In(tier), hits);
     }
-    Ok(found)
+    Ok(found.hits)
+}
+
+/// What was found so far.
+struct Found {
+    hits: Vec<(Step, Hit)>,
+    /// The product that was found by its SKU, and is not to be found again.
+    by_sku: Option<ProductId>,
+    most: i64,
+}
+
+impl Found {
+    fn begin(&mut self) {
+        if let Some(product) = self.by_sku {
+            self.hits.push((Step::Sku, Hit { product, doc: 0, words: String::new() }));
+        }
+    }
+
+    /// How many are to be looked for: one more than fit where one of them may be known.
+    fn wants(&self) -> i64 {
+        let left = self.most - i64::try_from(self.hits.len()).unwrap_or(self.most);
+        if left > 0 { left + i64::from(self.by_sku.is_some()) } else { 0 }
+    }
+
+    fn add(&mut self, step: Step, hits: Vec<Hit>) {
+        let fresh = hits.into_iter().filter(|hit| Some(hit.product) != self.by_sku);
+        self.hits.extend(fresh.map(|hit| (step, hit)));
+        self.hits.truncate(usize::try_from(self.most).unwrap_or(usize::MAX));
+    }
 }
 
 /// For each term the known words that look like it.
@@ -137,7 +182,7 @@ fn meant(connection: &mut Connection<'_>, search: &Search) -> Result<Vec<Vec<Str
 fn shown(
     connection: &mut Connection<'_>,
     search: &Search,
-    found: &[(Option<Tier>, Hit)],
+    found: &[(Step, Hit)],
     currency: Currency,
 ) -> Result<Vec<Product>, DatabaseError> {
     if found.is_empty() {
@@ -167,6 +212,7 @@ mod tests {
     fn a_place_survives_the_trip() {
         let id: ProductId = "00000000-0000-7000-8000-000000000001".parse().unwrap();
         let spots = [
+            Spot::Sku,
             Spot::Named { words: "oak table".into(), doc: 7 },
             Spot::In(Tier::Whole, 1),
             Spot::In(Tier::LookAlike, i64::MAX),

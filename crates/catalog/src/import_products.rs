@@ -1,27 +1,15 @@
-//! Importing products: a slice of lines in one transaction, and the record of the whole.
+//! The record of an import of products: how far it has come, and how it ended.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use stoa_contracts::catalog::{ProductCreated, ProductId};
-use stoa_http::IfMatch;
-use stoa_kernel::{Actor, FieldError, Id, Refusal, Timestamp};
-use stoa_platform::{
-    Occasion,
-    database::{Connection, DatabaseError, Tx},
-    events,
-};
-use uuid::Uuid;
+use stoa_kernel::{Actor, Id, Refusal, Timestamp};
+use stoa_platform::database::{Connection, DatabaseError, Tx};
 
 use crate::{
     CatalogError, Catalogue,
-    product::{NewProduct, Product},
-    seed::{Making, insert_makings},
-    stock::{Reason, tell_of_changes},
     store::imports,
-    transfer::{BadLine, Format, Slice},
-    update_product::ProductChanges,
+    transfer::{BadLine, Format},
 };
 
 /// A running import writes at least so often; one that has not has died with its server.
@@ -168,110 +156,4 @@ impl Catalogue {
         let report = found.ok_or(CatalogError::UnknownImport)?;
         Ok(report.seen_at(self.0.clock.now()))
     }
-
-    /// Writes a slice of an import, unless it was written before; answers the record as it is then.
-    pub(crate) fn import_slice(
-        &self,
-        tx: &mut Tx<'_>,
-        occasion: &Occasion,
-        id: ImportId,
-        slice: &Slice,
-    ) -> Result<ImportReport, DatabaseError> {
-        let is_next = imports::claim_slice(tx, id, slice.number)?;
-        let found = imports::find(tx, id)?;
-        let mut report =
-            found.ok_or_else(|| DatabaseError::Defect(format!("the record of import {id} is gone")))?;
-        if !is_next {
-            return Ok(report);
-        }
-        let mut told = Slice { bad: slice.bad.clone(), failed: slice.failed, ..Slice::default() };
-        let (makings, changes) = self.sorted(tx, slice, &mut told)?;
-        make(tx, occasion, &makings)?;
-        report.created += i64::try_from(makings.len()).unwrap_or(i64::MAX);
-        let mut told_of_stock = Vec::new();
-        for (line, id, changes) in changes {
-            if changes == ProductChanges::default() {
-                report.unchanged += 1;
-                continue;
-            }
-            let any = IfMatch::default();
-            match tx.savepoint(|tx| self.change_product(tx, occasion, (id, &any), &changes)) {
-                Ok((_, change)) => {
-                    report.updated += 1;
-                    told_of_stock.extend(change);
-                }
-                Err(CatalogError::Database(error)) => return Err(error),
-                Err(error) => told.refuse(refused(line, error)),
-            }
-        }
-        tell_of_changes(tx, occasion, told_of_stock)?;
-        report.lines += slice.lines;
-        report.failed += told.failed;
-        told.bad.sort_by_key(|bad| bad.line);
-        report.errors.extend(told.bad);
-        report.errors.truncate(crate::transfer::MOST_TOLD);
-        report.updated_at = occasion.at;
-        imports::update(tx, &report)?;
-        self.forget_products(tx, []);
-        Ok(report)
-    }
-
-    /// What the lines of a slice make, and what they change.
-    fn sorted(&self, tx: &mut Tx<'_>, slice: &Slice, told: &mut Slice) -> Result<Sorted, DatabaseError> {
-        let named: Vec<ProductId> = slice.good.iter().filter_map(|(_, checked)| checked.id).collect();
-        let known: HashMap<Uuid, Product> = imports::products_for_change(tx, &named, self.currency())?
-            .into_iter()
-            .map(|product| (product.id.uuid(), product))
-            .collect();
-        let unknown: Vec<ProductId> =
-            named.into_iter().filter(|id| !known.contains_key(&id.uuid())).collect();
-        let versions = imports::last_versions(tx, &unknown)?;
-        let (mut makings, mut changes) = (Vec::new(), Vec::new());
-        for (line, checked) in &slice.good {
-            let product = checked.id.and_then(|id| known.get(&id.uuid()));
-            match (product, checked.new_product()) {
-                (Some(product), _) => changes.push((*line, product.id, checked.differing(product))),
-                (None, Ok(new)) => {
-                    // A product that comes back after it was deleted goes on counting.
-                    let last = checked.id.and_then(|id| versions.get(&id.uuid()));
-                    makings.push((checked.id, last.map_or(1, |last| last + 1), new));
-                }
-                (None, Err(errors)) => told.refuse(BadLine { line: *line, errors }),
-            }
-        }
-        Ok((makings, changes))
-    }
-}
-
-fn make(
-    tx: &mut Tx<'_>,
-    occasion: &Occasion,
-    makings: &[(Option<ProductId>, i64, NewProduct)],
-) -> Result<(), DatabaseError> {
-    // Each a microsecond younger than the one before, so that they are listed in their order.
-    let ages = (0..).map(|age| occasion.at + Duration::from_micros(age));
-    let makings: Vec<Making<'_>> = ages
-        .zip(makings)
-        .map(|(at, (id, version, new))| {
-            let id = id.unwrap_or_else(|| Id::new(at, &occasion.random));
-            Making { id, at, version: *version, new }
-        })
-        .collect();
-    insert_makings(tx, occasion, &makings, Reason::Created)?;
-    let told = makings.iter().map(|making| {
-        let name = making.new.name.clone();
-        (occasion, ProductCreated { product_id: making.id, version: making.version, name })
-    });
-    events::append_all(tx, &told.collect::<Vec<_>>())
-}
-
-/// What lines make, and what they change, each with its line.
-type Sorted = (Vec<(Option<ProductId>, i64, NewProduct)>, Vec<(u64, ProductId, ProductChanges)>);
-
-fn refused(line: u64, error: CatalogError) -> BadLine {
-    let refusal = Refusal::from(error);
-    if refusal.fields.is_empty() {
-        return BadLine { line, errors: vec![FieldError::new("line", refusal.code, refusal.detail)] };
-    }
-    BadLine { line, errors: refusal.fields }
 }

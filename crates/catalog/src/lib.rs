@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod find_products;
 mod import_products;
+mod import_slice;
 mod listing;
 mod offer;
 mod package;
@@ -22,6 +23,7 @@ mod routes;
 mod search;
 mod seed;
 mod serve_orders;
+mod set_variants;
 mod settings;
 mod slug;
 mod sockets;
@@ -85,6 +87,12 @@ pub const MIGRATIONS: &[Migration] = &[
         25,
         "packages_and_offers",
         include_str!("../../../migrations/0025_packages_and_offers.sql"),
+    ),
+    Migration::split(
+        26,
+        "variant_words",
+        include_str!("../../../migrations/0026_variant_words.sqlite.sql"),
+        include_str!("../../../migrations/0026_variant_words.postgres.sql"),
     ),
 ];
 

@@ -11,11 +11,13 @@ mod import;
 mod line;
 mod lines;
 mod slice;
+mod variants;
 
 pub(crate) use export::Export;
 pub(crate) use import::Import;
-pub(crate) use line::BadLine;
+pub(crate) use line::{BadLine, Checked};
 pub(crate) use slice::{MOST_TOLD, Slice};
+pub(crate) use variants::{Listed, ListedVariant};
 
 /// How products are written down.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,7 +58,7 @@ impl Format {
 }
 
 /// The columns of CSV, the fields of JSON lines, in the order they are written.
-pub(crate) const COLUMNS: [&str; 10] = [
+pub(crate) const COLUMNS: [&str; 11] = [
     "id",
     "name",
     "description",
@@ -67,6 +69,7 @@ pub(crate) const COLUMNS: [&str; 10] = [
     "status",
     "images",
     "specifications",
+    "variants",
 ];
-/// The longest line, in bytes: room for a product with everything as long as it may be.
-pub(crate) const LONGEST_LINE: usize = 512 * 1024;
+/// The longest line, in bytes: room for a product with everything as long as it may be, its variants too.
+pub(crate) const LONGEST_LINE: usize = 4 * 1024 * 1024;

@@ -66,23 +66,23 @@ pub(crate) struct UpdateVariant {
     /// What tells it from the others.
     #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 255, nullable = false)]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The shop's own mark for it.
     #[serde(default, deserialize_with = "given")]
     #[schema(min_length = 1, max_length = 64, nullable = false)]
-    sku: Option<String>,
+    pub(crate) sku: Option<String>,
     /// What one piece costs.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Decimal)]
-    price: Option<Decimal>,
+    pub(crate) price: Option<Decimal>,
     /// Pieces in stock.
     #[serde(default, deserialize_with = "given")]
     #[schema(minimum = 0, maximum = 1_000_000_000, nullable = false)]
-    stock: Option<i64>,
+    pub(crate) stock: Option<i64>,
     /// What it is like, in place of what was told before.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
-    attributes: Option<BTreeMap<String, String>>,
+    pub(crate) attributes: Option<BTreeMap<String, String>>,
 }
 
 /// What a new variant is made of, checked.

@@ -10,8 +10,9 @@ use stoa_platform::{
 use crate::{
     CatalogError, Catalogue,
     product::Product,
+    search::Entry,
     stock::{Reason, Shelved},
-    store::{products, variants},
+    store::{products, search, variants},
     variant::{MOST_VARIANTS, NewVariant, Variant, VariantChanges},
 };
 
@@ -29,6 +30,7 @@ impl Catalogue {
         if product.variants.len() >= MOST_VARIANTS {
             return Err(CatalogError::TooManyVariants);
         }
+        let entry = Entry::of(&product);
         let own = if product.has_variants() { 0 } else { product.stock };
         let variant = Variant {
             id: occasion.id(),
@@ -41,6 +43,7 @@ impl Catalogue {
         variants::insert(tx, id, &variant).map_err(sku_taken)?;
         product.variants.push(variant.clone());
         product.variant_count += 1;
+        search::renew(tx, &entry, &Entry::of(&product))?;
         let reason = if new.stock.is_some() { Reason::Created } else { Reason::Moved };
         let shelves = [
             Shelved { variant: None, before: own, after: 0, reason: Reason::Moved },
@@ -59,6 +62,7 @@ impl Catalogue {
         changes: &VariantChanges,
     ) -> Result<(Product, Variant), CatalogError> {
         let mut product = self.product_for_change(tx, id, expected)?;
+        let entry = Entry::of(&product);
         let known = product.variants.iter_mut().find(|known| known.id == which);
         let variant = known.ok_or(CatalogError::UnknownVariant)?;
         let before = variant.stock;
@@ -66,6 +70,7 @@ impl Catalogue {
         let variant = variant.clone();
         if *changes != VariantChanges::default() {
             variants::update(tx, &variant).map_err(sku_taken)?;
+            search::renew(tx, &entry, &Entry::of(&product))?;
             let after = variant.stock;
             let shelved = Shelved { variant: Some(which), before, after, reason: Reason::Set };
             self.write_shelves(tx, occasion, &mut product, &[shelved])?;
@@ -82,10 +87,12 @@ impl Catalogue {
         (id, variant, expected): (ProductId, VariantId, &IfMatch),
     ) -> Result<(), CatalogError> {
         let mut product = self.product_for_change(tx, id, expected)?;
+        let entry = Entry::of(&product);
         let known = product.variants.iter().position(|known| known.id == variant);
         let gone = product.variants.remove(known.ok_or(CatalogError::UnknownVariant)?);
         variants::delete(tx, gone.id)?;
         product.variant_count -= 1;
+        search::renew(tx, &entry, &Entry::of(&product))?;
         let shelved =
             Shelved { variant: Some(gone.id), before: gone.stock, after: 0, reason: Reason::Deleted };
         self.write_shelves(tx, occasion, &mut product, &[shelved])
@@ -104,6 +111,6 @@ impl Catalogue {
     }
 }
 
-fn sku_taken(error: DatabaseError) -> CatalogError {
+pub(crate) fn sku_taken(error: DatabaseError) -> CatalogError {
     if error.is_unique("variants_sku_folded_key") { CatalogError::SkuTaken } else { error.into() }
 }

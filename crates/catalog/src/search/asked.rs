@@ -4,10 +4,15 @@ use stoa_kernel::words::{Term, terms};
 use stoa_platform::database::Engine;
 
 use super::entry::joined;
-use crate::{product::ProductStatus, slug::Slug};
+use crate::{
+    product::{ProductStatus, folded},
+    slug::Slug,
+};
 
 /// The most words that are looked for one by one.
 const MOST_TERMS: usize = 16;
+/// The longest SKU that is looked for.
+const LONGEST_SKU: usize = 64;
 /// The most words of the phrase that names are compared with.
 const LONGEST_PHRASE: usize = 100;
 
@@ -18,6 +23,8 @@ pub(crate) struct Asked {
     pub(crate) terms: Vec<Term>,
     /// As a whole, as names are compared.
     pub(crate) phrase: String,
+    /// As the SKU of a variant, if it can be one.
+    pub(crate) sku: Option<String>,
 }
 
 impl Asked {
@@ -25,7 +32,9 @@ impl Asked {
         let mut terms = terms(text, LONGEST_PHRASE);
         let phrase = joined(&terms);
         terms.truncate(MOST_TERMS);
-        Self { terms, phrase }
+        let sku = text.trim();
+        let can_be_one = !sku.contains(char::is_whitespace) && sku.chars().count() <= LONGEST_SKU;
+        Self { terms, phrase, sku: can_be_one.then(|| folded(sku)) }
     }
 
     /// Whether there is nothing in it that could be found.
@@ -65,6 +74,8 @@ enum Hold {
     Whole,
     /// As the beginning of a word of the name.
     Begun,
+    /// As the beginning of a word of the name, or of the name or SKU of a variant.
+    Variant,
     /// As the beginning of any word.
     Anywhere,
 }
@@ -81,6 +92,11 @@ pub(crate) fn status_mark(status: ProductStatus) -> String {
     format!("_s_{}", status.name().to_ascii_lowercase())
 }
 
+/// The mark of a word of a variant.
+pub(crate) fn variant_mark(word: &str) -> String {
+    format!("_v_{word}")
+}
+
 /// The mark of a category.
 pub(crate) fn category_mark(category: &Slug) -> String {
     format!("_c_{}", category.as_str().replace('-', "_"))
@@ -93,6 +109,8 @@ pub(crate) enum Tier {
     Whole,
     /// All words in the name, or words that begin so.
     Begun,
+    /// The same with the words of variants.
+    Variants,
     /// The same anywhere in the product.
     Anywhere,
     /// Words that look alike, anywhere.
@@ -100,12 +118,14 @@ pub(crate) enum Tier {
 }
 
 impl Tier {
-    pub(crate) const ALL: [Self; 4] = [Self::Whole, Self::Begun, Self::Anywhere, Self::LookAlike];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Whole, Self::Begun, Self::Variants, Self::Anywhere, Self::LookAlike];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Whole => "whole",
             Self::Begun => "begun",
+            Self::Variants => "variants",
             Self::Anywhere => "anywhere",
             Self::LookAlike => "alike",
         }
@@ -139,7 +159,8 @@ impl Search {
         let expression = match tier {
             Tier::Whole => held(Hold::Whole),
             Tier::Begun => dialect.without(&held(Hold::Begun), &held(Hold::Whole)),
-            Tier::Anywhere => dialect.without(&held(Hold::Anywhere), &held(Hold::Begun)),
+            Tier::Variants => dialect.without(&held(Hold::Variant), &held(Hold::Begun)),
+            Tier::Anywhere => dialect.without(&held(Hold::Anywhere), &held(Hold::Variant)),
             Tier::LookAlike => {
                 let terms = self.asked.terms.iter().zip(meant);
                 let parts = terms.map(|(term, meant)| {
@@ -168,6 +189,15 @@ impl Dialect {
 
     fn token(self, token: &str, hold: Hold, open: bool) -> String {
         match (self.0, hold) {
+            (engine, Hold::Variant) => {
+                let mark = match engine {
+                    Engine::Sqlite => {
+                        format!("marks : \"{}\"{}", variant_mark(token), if open { " *" } else { "" })
+                    }
+                    Engine::Postgres => format!("'{}'{}", variant_mark(token), if open { ":*" } else { "" }),
+                };
+                self.any([self.token(token, Hold::Begun, open), mark].into_iter())
+            }
             (Engine::Sqlite, Hold::Anywhere) => {
                 format!("{{name more}} : \"{token}\"{}", if open { " *" } else { "" })
             }

@@ -11,6 +11,7 @@ use super::look_alike::tolerance;
 use crate::{
     product::{JsonText, NewProduct, Product, ProductStatus},
     slug::Slug,
+    variant::Variant,
 };
 
 /// The most words of a name, and of the rest.
@@ -30,14 +31,17 @@ pub(crate) struct Entry {
     /// How many parts the name has: of those that match, the shorter come first.
     pub(crate) length: usize,
     pub(crate) name: BTreeSet<String>,
-    /// What is found besides the name.
+    /// Words of the names and SKUs of its variants that are not in its own.
+    pub(crate) variants: BTreeSet<String>,
+    /// What is found besides the name, those of the variants too.
     pub(crate) more: BTreeSet<String>,
 }
 
 impl Entry {
     pub(crate) fn of(product: &Product) -> Self {
         let (text, facts) = ([&*product.description, product.category.as_str()], &product.specifications);
-        Self::made((product.id, product.status, &product.category), &product.name, text, facts)
+        let entry = Self::made((product.id, product.status, &product.category), &product.name, text, facts);
+        entry.with_variants(&product.variants)
     }
 
     pub(crate) fn of_new(id: ProductId, new: &NewProduct) -> Self {
@@ -67,13 +71,24 @@ impl Entry {
             words: joined(&parts),
             length: parts.len(),
             name,
+            variants: BTreeSet::new(),
             more,
         }
     }
 
-    /// The words of the name that a mistyped word may have meant.
+    /// The same, found by its variants too. Their words have room even if much is said of the product.
+    fn with_variants(mut self, variants: &[Variant]) -> Self {
+        for variant in variants {
+            collect(&variant.name, &self.name, &mut self.variants);
+            collect(&variant.sku, &self.name, &mut self.variants);
+        }
+        self.more.extend(self.variants.iter().cloned());
+        self
+    }
+
+    /// The words of the names that a mistyped word may have meant.
     pub(crate) fn vocabulary(&self) -> impl Iterator<Item = &str> {
-        self.name.iter().map(String::as_str).filter(|word| tolerance(word) > 0)
+        self.name.iter().chain(&self.variants).map(String::as_str).filter(|word| tolerance(word) > 0)
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::many::{self, Rows};
 use crate::search::{
-    Entry, Search, Tier, category_mark, grams, likeness, sorted_letters, status_mark, tolerance,
+    Entry, Search, Tier, category_mark, grams, likeness, sorted_letters, status_mark, tolerance, variant_mark,
 };
 
 /// Where prices are asked for, so many matches of a tier are looked at, in the order they are shown in. So is it on
@@ -66,7 +66,11 @@ fn insert_sqlite(tx: &mut Tx<'_>, rows: &[(i64, &Entry)]) -> Result<(), Database
     many::insert(tx, ENTRIES, rows, |(doc, entry), values| values.extend(columns(*doc, entry)))?;
     // One by one: before a statement of several rows the text index writes down all that it has gathered so far.
     for (doc, entry) in rows {
-        let marks = format!("{} {}", status_mark(entry.status), category_mark(&entry.category));
+        let mut marks = format!("{} {}", status_mark(entry.status), category_mark(&entry.category));
+        for word in &entry.variants {
+            marks.push(' ');
+            marks.push_str(&variant_mark(word));
+        }
         tx.execute(
             "INSERT INTO product_texts (rowid, name, more, marks) VALUES ($1, $2, $3, $4)",
             params![*doc, spaced(&entry.name), spaced(&entry.more), marks],
@@ -122,6 +126,7 @@ fn vector(entry: &Entry) -> String {
     };
     entry.name.iter().for_each(|word| add(word, "':1A "));
     entry.more.iter().for_each(|word| add(word, "':1 "));
+    entry.variants.iter().for_each(|word| add(&variant_mark(word), "':1 "));
     add(&status_mark(entry.status), "':1 ");
     add(&category_mark(&entry.category), "':1");
     text
@@ -254,6 +259,27 @@ pub(crate) struct Hit {
     pub(crate) words: String,
 }
 
+/// The product that has a variant of the SKU that is asked for, if it is among those that are searched.
+pub(crate) fn of_sku(
+    connection: &mut Connection<'_>,
+    search: &Search,
+) -> Result<Option<ProductId>, DatabaseError> {
+    let Some(sku) = &search.asked.sku else { return Ok(None) };
+    let mut statement = Statement::default();
+    let mut conditions = format!("found.sku_folded = {}", statement.bind(sku));
+    let statuses: Vec<String> = search.statuses.iter().map(|status| statement.bind(status.name())).collect();
+    let _ = write!(conditions, " AND products.status IN ({})", statuses.join(", "));
+    if let Some(category) = &search.category {
+        let _ = write!(conditions, " AND products.category = {}", statement.bind(category));
+    }
+    let prices = statement.price_bounds(search);
+    let sql = format!(
+        "SELECT found.product_id FROM variants AS found JOIN products ON products.id = found.product_id{prices}
+         WHERE {conditions}"
+    );
+    connection.find(&sql, &statement.values, |row| row.read())
+}
+
 /// Products whose names begin with the phrase, after a place, in the order of their names: an exact one comes first.
 pub(crate) fn named(
     connection: &mut Connection<'_>,
@@ -360,10 +386,16 @@ impl<'s> Statement<'s> {
 
     /// A join that leaves only products of the prices asked for.
     fn prices(&mut self, search: &Search) -> String {
-        let mut text = String::new();
         if search.has_prices() {
-            text.push_str("JOIN products ON products.id = found.product_id");
+            format!("JOIN products ON products.id = found.product_id{}", self.price_bounds(search))
+        } else {
+            String::new()
         }
+    }
+
+    /// The conditions that prices put on a join of products.
+    fn price_bounds(&mut self, search: &Search) -> String {
+        let mut text = String::new();
         for (bound, sign) in [(search.min_price, ">="), (search.max_price, "<=")] {
             if let Some(price) = bound {
                 let _ = write!(text, " AND products.price {sign} {}", self.bind(price));

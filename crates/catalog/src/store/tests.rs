@@ -44,6 +44,7 @@ const TABLES: &[Migration] = &[
     crate::MIGRATIONS[3],
     crate::MIGRATIONS[4],
     crate::MIGRATIONS[5],
+    crate::MIGRATIONS[6],
 ];
 
 /// A shop on a test's database, at a time that stands still.

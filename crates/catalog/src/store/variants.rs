@@ -91,6 +91,21 @@ pub(crate) fn update(tx: &mut Tx<'_>, variant: &Variant) -> Result<(), DatabaseE
     Ok(())
 }
 
+/// Frees the SKU of a variant, which gets another in this transaction.
+pub(crate) fn lay_sku_aside(tx: &mut Tx<'_>, id: VariantId) -> Result<(), DatabaseError> {
+    // No SKU has a space.
+    tx.execute("UPDATE variants SET sku_folded = $2 WHERE id = $1", params![id, format!(" {id}")])?;
+    Ok(())
+}
+
+/// Puts variants in this order.
+pub(crate) fn put_in_order(tx: &mut Tx<'_>, variants: &[Variant]) -> Result<(), DatabaseError> {
+    for (variant, position) in variants.iter().zip(1_i64..) {
+        tx.execute("UPDATE variants SET position = $2 WHERE id = $1", params![variant.id, position])?;
+    }
+    Ok(())
+}
+
 pub(crate) fn delete(tx: &mut Tx<'_>, id: VariantId) -> Result<(), DatabaseError> {
     tx.execute("DELETE FROM variants WHERE id = $1", params![id])?;
     Ok(())

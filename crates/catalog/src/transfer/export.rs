@@ -15,10 +15,13 @@ use crate::{
     product::{JsonText, Product, ProductStatus},
     slug::Slug,
     store::imports,
+    variant::Variant,
 };
 
 /// Products to a page.
 const PAGE: u32 = 500;
+/// What is written is handed on at so many bytes, before the page is over.
+const LARGE: usize = 1024 * 1024;
 /// Pages that may wait for a slow client.
 const WAITING: usize = 2;
 
@@ -48,6 +51,9 @@ impl Export {
                 after = page.last().map(|product| product.id);
                 for product in &page {
                     write(&mut out, format, product);
+                    if out.len() > LARGE && sender.send_data(std::mem::take(&mut out).into()).await.is_err() {
+                        return;
+                    }
                 }
                 let is_last = page.len() < PAGE as usize;
                 if !out.is_empty() && sender.send_data(std::mem::take(&mut out).into()).await.is_err() {
@@ -86,6 +92,7 @@ struct Line<'p> {
     status: ProductStatus,
     images: &'p JsonText,
     specifications: &'p JsonText,
+    variants: &'p [Variant],
 }
 
 fn write(out: &mut Vec<u8>, format: Format, product: &Product) {
@@ -107,6 +114,7 @@ fn write_line(out: &mut Vec<u8>, product: &Product) {
         status: product.status,
         images: &product.images,
         specifications: &product.specifications,
+        variants: &product.variants,
     };
     // What is kept was JSON when it came, so it can be written; a vector takes everything. JSON that came with line breaks
     // between its parts must lose them, or it would be more lines than one.
@@ -116,6 +124,8 @@ fn write_line(out: &mut Vec<u8>, product: &Product) {
 }
 
 fn write_record(out: &mut Vec<u8>, product: &Product) {
+    // As above: what is kept can be written.
+    let Ok(variants) = serde_json::to_string(&product.variants) else { return };
     let earlier = product.compare_at_price.map(|price| price.to_string()).unwrap_or_default();
     csv::write_record(
         out,
@@ -130,6 +140,7 @@ fn write_record(out: &mut Vec<u8>, product: &Product) {
             product.status.name(),
             &text(&product.images),
             &text(&product.specifications),
+            &variants,
         ],
     );
 }

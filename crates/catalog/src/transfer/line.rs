@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use stoa_contracts::catalog::ProductId;
-use stoa_kernel::{Currency, Decimal, FieldError, Fields, Flaw};
+use stoa_kernel::{Currency, Decimal, FieldError, Fields, Flaw, wording::in_plain_words};
 
-use super::cells;
+use super::{
+    ListedVariant, cells,
+    variants::{self, GivenVariant},
+};
 use crate::{
     product::{NewProduct, Product, ProductStatus},
     update_product::{ProductChanges, UpdateProduct, given},
@@ -65,6 +68,8 @@ pub(super) struct Given {
     images: Option<Vec<String>>,
     #[serde(default, deserialize_with = "given")]
     specifications: Option<Box<RawValue>>,
+    #[serde(default, deserialize_with = "given")]
+    variants: Option<Vec<GivenVariant>>,
 }
 
 /// A line whose every field is as it must be.
@@ -72,6 +77,8 @@ pub(super) struct Given {
 pub(crate) struct Checked {
     pub(crate) id: Option<ProductId>,
     pub(crate) changes: ProductChanges,
+    /// All variants of the product, if the line says anything of them.
+    pub(crate) variants: Option<Vec<ListedVariant>>,
 }
 
 const NUL: Flaw = Flaw::new("NUL_CHARACTER", "Text must not contain the character U+0000.");
@@ -96,10 +103,11 @@ impl Given {
             let mut reader = serde_json::Deserializer::from_str(text);
             match serde_path_to_error::deserialize::<_, Self>(&mut reader) {
                 Err(error) if error.inner().is_data() => {
-                    let (path, reason) = (error.path().to_string(), plain(error.inner()));
+                    let (path, reason) =
+                        (error.path().to_string(), in_plain_words(&error.inner().to_string()));
                     bad(if path == "." { "line".into() } else { path }, "INVALID", reason)
                 }
-                Err(error) => bad("line".into(), "MALFORMED_JSON", plain(error.inner())),
+                Err(_) => bad("line".into(), "MALFORMED_JSON", "The line is not valid JSON.".into()),
                 Ok(_) => bad("line".into(), "MALFORMED_JSON", "More follows after the object.".into()),
             }
         })
@@ -133,6 +141,9 @@ impl Given {
                 ("images", _) => {
                     line.images = fields.take(column, serde_json::from_str(cell).map_err(|_| UNREADABLE));
                 }
+                ("variants", _) => {
+                    line.variants = fields.take(column, listed(cell));
+                }
                 (_, _) => {
                     let value = RawValue::from_string(cell.to_owned()).map_err(|_| UNREADABLE);
                     line.specifications = fields.take(column, value);
@@ -164,11 +175,15 @@ impl Given {
             specifications: self.specifications,
         };
         let changes = told.read(currency, &mut fields);
-        if fields.is_clean() {
-            Ok(Checked { id: self.id, changes })
-        } else {
-            Err(fields.into_refusal().fields)
-        }
+        let mut errors = fields.into_refusal().fields;
+        let variants = match self.variants.map(|list| variants::checked(list, currency)).transpose() {
+            Ok(variants) => variants,
+            Err(flaws) => {
+                errors.extend(flaws);
+                None
+            }
+        };
+        if errors.is_empty() { Ok(Checked { id: self.id, changes, variants }) } else { Err(errors) }
     }
 }
 
@@ -232,10 +247,12 @@ impl Checked {
     }
 }
 
-/// `serde_json`'s sentence without the line and column, which mean nothing in a line.
-fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split(" at line ").next().unwrap_or(&text).to_owned()
+/// The variants in a cell.
+fn listed(cell: &str) -> Result<Vec<GivenVariant>, Flaw> {
+    if holds_escaped_nul(cell) {
+        return Err(NUL);
+    }
+    serde_json::from_str(cell).map_err(|_| UNREADABLE)
 }
 
 /// Whether JSON text holds U+0000 as an escape, which no database takes.
@@ -284,6 +301,12 @@ mod tests {
             (r#"{"name":"a"} x"#, &["line MALFORMED_JSON"]),
             (r#"{"name":"a\u0000"}"#, &["line NUL_CHARACTER"]),
             (r#"{"name":null}"#, &["name INVALID"]),
+            (
+                r#"{"variants":[{"sku":""},{"sku":"a","price":-1}]}"#,
+                &["variants[0].sku TOO_SHORT", "variants[1].price NEGATIVE"],
+            ),
+            (r#"{"variants":[{"stock":"1"}]}"#, &["variants[0].stock INVALID"]),
+            (r#"{"variants":null}"#, &["variants INVALID"]),
         ] {
             assert_eq!(of_json(line).unwrap_err(), told, "{line}");
         }
@@ -297,6 +320,7 @@ mod tests {
         let line = Given::of_cells(cells).unwrap();
         assert_eq!((line.compare_at_price.is_some(), line.images), (true, Some(Vec::new())));
         assert_eq!((line.stock, line.status, line.id), (None, None, None));
+        assert!(line.variants.is_none(), "nobody loses variants by an empty cell");
         assert_eq!(line.description.as_deref(), Some(""));
     }
 
@@ -309,6 +333,7 @@ mod tests {
             ("status", "active"),
             ("images", "a"),
             ("specifications", "{"),
+            ("variants", r#"[{"colour":1}]"#),
         ];
         let told = [
             "id INVALID",
@@ -317,6 +342,7 @@ mod tests {
             "status INVALID",
             "images INVALID",
             "specifications INVALID",
+            "variants INVALID",
         ];
         assert_eq!(flaws(Given::of_cells(cells.into_iter()).unwrap_err()), told);
     }

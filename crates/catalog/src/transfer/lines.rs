@@ -221,7 +221,7 @@ fn newlines<'b>(bytes: impl Iterator<Item = &'b u8>) -> u64 {
 }
 
 fn too_long(line: u64) -> Vec<FieldError> {
-    let message = "The line is longer than 512 KiB, or has a quote that is never closed.";
+    let message = "The line is longer than 4 MiB, or has a quote that is never closed.";
     BadLine::whole(line, "TOO_LONG", message).errors
 }
 
@@ -359,12 +359,12 @@ mod tests {
     #[test]
     fn a_quote_that_is_never_closed_costs_only_its_line() {
         let mut csv = "name,price,category\nA,1,home\n\"B,1,home\n".to_owned();
-        let many: Vec<String> = (0..40_000).map(|number| format!("P{number},1,home\n")).collect();
+        let many: Vec<String> = (0..400_000).map(|number| format!("P{number},1,home\n")).collect();
         csv.push_str(&many.concat());
         let said = said(Format::Csv, csv.as_bytes(), 60_000).unwrap();
-        assert_eq!(said.len(), 40_002);
+        assert_eq!(said.len(), 400_002);
         assert_eq!(said[..4], of([(2, "A"), (3, "TOO_LONG"), (4, "P0"), (5, "P1")]));
-        assert_eq!(said[40_001], (40_003, "P39999".to_owned()));
+        assert_eq!(said[400_001], (400_003, "P399999".to_owned()));
     }
 
     #[test]

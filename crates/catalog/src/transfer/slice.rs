@@ -17,6 +17,8 @@ use super::{
 const MOST_LINES: u64 = 2_000;
 /// A slice of long lines ends earlier.
 const MOST_BYTES: usize = 2 * 1024 * 1024;
+/// The most flaws of a line that are told.
+const MOST_ERRORS: usize = 20;
 /// The most bad lines that are told in full.
 pub(crate) const MOST_TOLD: usize = 100;
 
@@ -37,8 +39,9 @@ pub(crate) struct Slice {
 
 impl Slice {
     /// Notes a bad line.
-    pub(crate) fn refuse(&mut self, bad: BadLine) {
+    pub(crate) fn refuse(&mut self, mut bad: BadLine) {
         self.failed += 1;
+        bad.errors.truncate(MOST_ERRORS);
         if self.bad.len() < MOST_TOLD {
             self.bad.push(bad);
         }

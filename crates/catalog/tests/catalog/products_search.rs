@@ -106,6 +106,68 @@ async fn what_is_said_of_a_product_is_found_too(app: TestApp) {
     assert_eq!(found(&app.anon(), "secret").await, Vec::<String>::new());
 }
 
+async fn a_product_is_found_by_its_variants(app: TestApp) {
+    let admin = app.admin().await;
+    let lamp = made(&admin, described("Lamp", "for the desk")).await;
+    let tea = made(&admin, offered("Tea", 4.0, 1)).await;
+    let red = admin.post(&format!("{lamp}/variants"), json!({"name": "Vermilion Größe", "sku": "LMP-77/a"})).await.expect(201).id();
+    admin.post(&format!("{tea}/variants"), json!({"name": "Lampshade edition", "sku": "TEA-1"})).await.expect(201);
+    for (question, expected) in [
+        ("vermilion", &["Lamp"][..]), ("verm", &["Lamp"]), ("lamp vermilion", &["Lamp"]), ("desk grosse", &["Lamp"]),
+        ("vermillion", &["Lamp"]), ("lmp-77/a", &["Lamp"]), ("LMP", &["Lamp"]), ("lmp 77", &["Lamp"]), ("77", &["Lamp"]),
+        ("tea-1", &["Tea"]),
+    ] {
+        assert_eq!(found(&app.anon(), question).await, expected, "{question}");
+    }
+    assert_eq!(found(&app.anon(), "lamp").await, ["Lamp", "Tea"], "its own name comes first");
+
+    let of_lamp = format!("{lamp}/variants/{red}");
+    admin.patch(&of_lamp, json!({"name": "Scarlet", "sku": "LMP-78"})).await.expect(200);
+    assert_eq!(found(&app.anon(), "vermilion").await, Vec::<String>::new());
+    assert_eq!(found(&app.anon(), "LMP-77/a").await, Vec::<String>::new());
+    assert_eq!((found(&app.anon(), "scarlet").await, found(&app.anon(), "lmp-78").await), (vec!["Lamp".into()], vec!["Lamp".to_owned()]));
+    admin.delete(&of_lamp).await.expect(204);
+    assert_eq!(found(&app.anon(), "scarlet").await, Vec::<String>::new());
+    let id = lamp.rsplit('/').next().unwrap();
+    let line = json!({"id": id, "variants": [{"name": "Ochre", "sku": "OC-1"}]}).to_string();
+    admin.raw(reqwest::Method::POST, "/api/admin/catalog/import", "application/x-ndjson", line).await.expect(200);
+    assert_eq!((found(&app.anon(), "ochre").await, found(&app.anon(), "oc-1").await), (vec!["Lamp".into()], vec!["Lamp".to_owned()]));
+    admin.patch(&format!("{lamp}/stock"), json!({"quantityChange": 1, "variantId": admin.get(&lamp).await.body["variants"][0]["id"]})).await.expect(200);
+    assert_eq!(found(&app.anon(), "ochre").await, ["Lamp"]);
+}
+
+async fn a_whole_sku_comes_first_and_once(app: TestApp) {
+    let admin = app.admin().await;
+    offers(&admin, &["Oak", "Oak Desk", "Big Oak"]).await;
+    let mut shelf = described("Shelf of Oak", "plain");
+    (shelf["category"], shelf["price"]) = (json!("garden"), json!(30));
+    let shelf = made(&admin, shelf).await;
+    admin.post(&format!("{shelf}/variants"), json!({"name": "Wide", "sku": "Oak"})).await.expect(201);
+    let all = ["Shelf of Oak", "Oak", "Oak Desk", "Big Oak"];
+    assert_eq!(found(&app.anon(), " oak ").await, all);
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let answer = app.anon().get(&format!("/api/products/search?q=oak&limit=1&total=true{cursor}")).await.expect(200);
+        assert_eq!(answer.body["total"], 4);
+        pages.extend(names(&answer).into_iter().map(str::to_owned));
+        match answer.body["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(pages, all);
+    for (query, expected) in [
+        ("category=home", &["Oak", "Oak Desk", "Big Oak"][..]), ("max_price=10", &["Oak", "Oak Desk", "Big Oak"]),
+        ("category=garden", &["Shelf of Oak"]), ("page=2&limit=2", &["Oak Desk", "Big Oak"]),
+    ] {
+        let answer = app.anon().get(&format!("/api/products/search?q=oak&{query}")).await.expect(200);
+        assert_eq!(names(&answer), expected, "{query}");
+    }
+    admin.patch(&shelf, json!({"status": "DRAFT"})).await.expect(200);
+    assert_eq!(found(&app.anon(), "oak").await, ["Oak", "Oak Desk", "Big Oak"], "a draft is nobody's business");
+    assert_eq!(found(&admin, "oak").await, all);
+}
+
 async fn category_and_prices_narrow_a_search(app: TestApp) {
     let admin = app.admin().await;
     for (name, price, category) in [("Lamp", 10.0, "home"), ("Lamp Two", 20.0, "home"), ("Big Lamp", 30.0, "home"), ("Lamp Three", 40.0, "home-garden")] {

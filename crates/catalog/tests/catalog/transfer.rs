@@ -348,6 +348,119 @@ async fn an_export_of_many_pages_is_whole(app: TestApp) {
     assert_eq!(names.len(), 1_501);
 }
 
+async fn variants_come_and_go_with_their_product(app: TestApp) {
+    let admin = app.admin().await;
+    let lamp = made(&admin, offered("Lamp", 10.0, 3)).await;
+    let id = lamp.rsplit('/').next().unwrap();
+    let line = |variants: &str| format!("{{\"id\":\"{id}\",\"variants\":{variants}}}\n");
+    let lines = |text: String| imports(&admin, "application/x-ndjson", text);
+    let first = lines(line(r#"[{"name":"Red","sku":"L-R"},{"name":"Blue","sku":"L-B","price":12.50,"stock":4,"attributes":{"c":"b"}}]"#)).await;
+    assert_eq!(counts(&first.expect(200).body), [1, 0, 1, 0, 0]);
+    let shown = admin.get(&lamp).await.expect(200).body;
+    let (red, blue) = (shown["variants"][0].clone(), shown["variants"][1].clone());
+    assert_eq!((&red["stock"], &red["price"], &shown["stock"]), (&json!(3), &json!(10.0), &json!(7)), "the first took the pieces over");
+    assert_eq!((&blue["attributes"], &blue["price"]), (&json!({"c": "b"}), &json!(12.5)));
+    assert_eq!(app.events("product.stock_changed").await.len(), 3, "3 left the product, 3 came to red, 4 to blue");
+
+    let swapped = lines(line(r#"[{"sku":"l-b","stock":1},{"sku":"L-R","name":"Rosso"}]"#)).await.expect(200);
+    assert_eq!(counts(&swapped.body), [1, 0, 1, 0, 0]);
+    let shown = admin.get(&lamp).await.body;
+    assert_eq!((&shown["variants"][0]["id"], &shown["variants"][1]["id"]), (&blue["id"], &red["id"]), "in the order of the list");
+    assert_eq!((&shown["variants"][0]["stock"], &shown["variants"][1]["name"]), (&json!(1), &json!("Rosso")));
+
+    let (red, blue) = (red["id"].as_str().unwrap(), blue["id"].as_str().unwrap());
+    let skus = format!(r#"[{{"id":"{red}","sku":"L-B"}},{{"id":"{blue}","sku":"L-R"}}]"#);
+    assert_eq!(counts(&lines(line(&skus)).await.expect(200).body), [1, 0, 1, 0, 0], "SKUs can change places");
+    assert_eq!(counts(&lines(line(&skus)).await.expect(200).body), [1, 0, 0, 1, 0], "and then they have");
+    let one = lines(line(&format!(r#"[{{"id":"{red}"}}]"#))).await.expect(200);
+    assert_eq!(counts(&one.body), [1, 0, 1, 0, 0]);
+    let shown = admin.get(&lamp).await.body;
+    assert_eq!((shown["variants"].as_array().unwrap().len(), &shown["stock"]), (1, &json!(3)), "what is not listed goes");
+    let none = lines(format!("{{\"id\":\"{id}\",\"variants\":[],\"stock\":8}}\n")).await.expect(200);
+    assert_eq!(counts(&none.body), [1, 0, 1, 0, 0]);
+    let shown = admin.get(&lamp).await.body;
+    assert_eq!((&shown["variants"], &shown["stock"]), (&json!([]), &json!(8)), "it is sold by itself again");
+    books_agree(app).await;
+}
+
+async fn bad_variants_are_told_by_their_lines(app: TestApp) {
+    let admin = app.admin().await;
+    let lamp = made(&admin, offered("Lamp", 10.0, 0)).await;
+    let other = admin.post(&format!("{lamp}/variants"), json!({"name": "Red", "sku": "TAKEN"})).await.expect(201).id();
+    let rest = r#""name":"Chair","price":1,"category":"home""#;
+    let many = vec![r#"{"name":"x","sku":"x"}"#; 101].join(",");
+    let lists = [
+        r#""variants":[{"name":"A","sku":"a"},{"name":"B","sku":"A"}]"#.to_owned(),
+        r#""variants":[{"name":"A","sku":"taken"}]"#.to_owned(),
+        format!(r#""variants":[{{"id":"{other}","name":"A","sku":"a"}}]"#),
+        r#""variants":[{"name":"A","sku":"a","stock":1}],"stock":2"#.to_owned(),
+        r#""variants":[{"name":"","sku":"a b","price":-1,"stock":-1}]"#.to_owned(),
+        r#""variants":[{"sku":"a"}]"#.to_owned(),
+        format!(r#""variants":[{many}]"#),
+        r#""variants":[{"name":"A","sku":"a","colour":1}]"#.to_owned(),
+        r#""variants":[{"name":"A","sku":"ok","stock":1}],"stock":1"#.to_owned(),
+    ];
+    let text: String = lists.iter().map(|list| format!("{{{rest},{list}}}\n")).collect();
+    let answer = imports(&admin, "application/x-ndjson", text).await.expect(200);
+    assert_eq!(
+        told(&answer.body),
+        [
+            "1: variants[1].sku REPEATED", "2: variants SKU_TAKEN", "3: variants VARIANT_ID_TAKEN", "4: stock NOT_THE_SUM",
+            "5: variants[0].name TOO_SHORT, variants[0].sku NOT_A_SKU, variants[0].price NEGATIVE, variants[0].stock NEGATIVE",
+            "6: variants[0].name REQUIRED", "7: variants TOO_MANY", "8: variants[0].colour INVALID",
+        ]
+    );
+    assert_eq!(counts(&answer.body), [9, 1, 0, 0, 8]);
+    assert_eq!(app.events("product.created").await.len(), 2, "nothing is left of a bad line");
+    let cell = csv(&admin, "name,price,category,variants\nC,1,home,{}\nD,1,home,\"[{\"\"sku\"\":1}]\"\nE,1,home,\n").await.expect(200);
+    assert_eq!(told(&cell.body), ["2: variants INVALID", "3: variants INVALID"]);
+    books_agree(app).await;
+}
+
+async fn variants_are_exported_as_they_are_imported(app: TestApp) {
+    let admin = app.admin().await;
+    for number in 0..12 {
+        let lamp = made(&admin, offered(&format!("Lamp {number}"), 10.0, 5)).await;
+        for kind in 0..number % 4 {
+            let variant = json!({
+                "name": format!("=Kind \"{kind}\", é 東京"), "sku": format!("L{number}-{kind}"), "price": f64::from(kind) + 0.5,
+                "stock": kind * 3, "attributes": {"size\n": "a,b", "é": "\u{1}"},
+            });
+            admin.post(&format!("{lamp}/variants"), variant).await.expect(201);
+        }
+    }
+    for (format, kind) in [("csv", "text/csv"), ("ndjson", "application/x-ndjson")] {
+        let written = exported(&admin, format).await;
+        assert_eq!(counts(&imports(&admin, kind, written.clone()).await.expect(200).body), [12, 0, 0, 12, 0], "{format}");
+        let before = admin.get("/api/products?limit=100&sortBy=name").await;
+        for product in before.entries() {
+            admin.delete(&format!("/api/products/{}", product["id"].as_str().unwrap())).await.expect(204);
+        }
+        assert_eq!(counts(&imports(&admin, kind, written.clone()).await.expect(200).body), [12, 12, 0, 0, 0], "{format}");
+        assert_eq!(exported(&admin, format).await, written, "with the same ids");
+        let after = admin.get("/api/products?limit=100&sortBy=name").await;
+        let variants = |answer: &Answer| answer.entries().iter().map(|product| product["variants"].clone()).collect::<Vec<_>>();
+        assert_eq!(variants(&after), variants(&before));
+        books_agree(app).await;
+    }
+}
+
+async fn the_longest_product_can_be_exported_and_imported(app: TestApp) {
+    let admin = app.admin().await;
+    let attributes: std::collections::BTreeMap<String, String> = (0..20).map(|number| (format!("{number:02}{}", "\u{1}".repeat(48)), "\u{1}".repeat(200))).collect();
+    let variants: Vec<Value> = (0..100)
+        .map(|number| json!({"name": format!("{number}{}", "\u{10FFFF}".repeat(250)), "sku": format!("{number}{}", "é".repeat(60)), "attributes": attributes}))
+        .collect();
+    let line = json!({"name": "Lamp", "price": 1, "category": "home", "description": "\u{1}".repeat(20_000), "variants": variants}).to_string();
+    assert!(line.len() > 3_000_000, "{}", line.len());
+    let answer = imports(&admin, "application/x-ndjson", line).await.expect(200);
+    assert_eq!((counts(&answer.body), told(&answer.body)), ([1, 1, 0, 0, 0], Vec::new()));
+    for (format, kind) in [("csv", "text/csv"), ("ndjson", "application/x-ndjson")] {
+        let written = exported(&admin, format).await;
+        assert_eq!(counts(&imports(&admin, kind, written).await.expect(200).body), [1, 0, 0, 1, 0], "{format}");
+    }
+}
+
 async fn stock_that_variants_have_is_not_overwritten(app: TestApp) {
     let admin = app.admin().await;
     let lamp = made(&admin, offered("Lamp", 10.0, 0)).await;

@@ -5,7 +5,8 @@ use stoa_kernel::PageRequest;
 use super::*;
 use crate::{
     find_products,
-    search::{Asked, Search},
+    search::{Asked, Entry, Search},
+    store::{products, search},
 };
 
 fn asking(text: &str) -> Search {
@@ -69,6 +70,35 @@ async fn products_from_before_the_search_are_entered_later(db: TestDatabase) {
     assert_eq!(shop.finds_by("chair").await, ["Chair"], "once");
     assert_eq!(shop.finds_by("lamp 1499").await, ["Lamp 1499"]);
     assert_eq!(shop.finds_by("lamp 8").await.first().map(String::as_str), Some("Lamp 80"), "what is gone stays gone");
+}
+
+async fn products_with_variants_are_entered_anew_by_the_migration(db: TestDatabase) {
+    let shop = shop(&db);
+    let tea = shop.makes(offered("Tea", 5, 0, "home")).await.id;
+    shop.makes(offered("Cup", 5, 0, "home")).await;
+    shop.adds_variant(tea, "Oolong", Some(1)).await.unwrap();
+    // As it was before variants were found: an entry without their words.
+    shop.database
+        .write::<_, DatabaseError, _>(move |tx| {
+            let mut product = products::find(tx, tea, usd())?.unwrap();
+            product.variants.clear();
+            search::remove(tx, tea)?;
+            search::insert(tx, &[Entry::of(&product)])
+        })
+        .await
+        .unwrap();
+    assert_eq!(shop.finds_by("oolong").await, Vec::<String>::new());
+    let migrate = |tx: &mut stoa_platform::database::Tx<'_>| {
+        let sql = match tx.engine() {
+            Engine::Sqlite => include_str!("../../../../../migrations/0026_variant_words.sqlite.sql"),
+            Engine::Postgres => include_str!("../../../../../migrations/0026_variant_words.postgres.sql"),
+        };
+        tx.batch(sql)
+    };
+    shop.database.write::<_, DatabaseError, _>(migrate).await.unwrap();
+    let entered = shop.does::<_, DatabaseError>(|shop, tx, _| shop.enter_some(tx)).await.unwrap();
+    assert_eq!((entered, shop.finds_by("oolong").await), (1, vec!["Tea".to_owned()]));
+    assert_eq!((shop.finds_by("tea").await, shop.finds_by("cup").await), (vec!["Tea".to_owned()], vec!["Cup".to_owned()]));
 }
 
 async fn a_load_of_many_products_is_found(db: TestDatabase) {
