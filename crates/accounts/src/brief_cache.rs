@@ -43,6 +43,11 @@ where
     {
         self.0.invalidate(key);
     }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&self) {
+        self.0.invalidate_all();
+    }
 }
 
 #[cfg(test)]
@@ -59,5 +64,10 @@ mod tests {
         cache.put("sid", 2, start);
         cache.forget("sid");
         assert_eq!(cache.get("sid", start), None);
+        cache.put("sid", 3, start);
+        cache.clear();
+        assert_eq!(cache.get("sid", start), None);
+        cache.put("sid", 4, start);
+        assert_eq!(cache.get("sid", start), Some(4), "what is read after that is believed");
     }
 }

@@ -149,6 +149,7 @@ impl Accounts {
                 require_cover(tx, &actor, &[&user.role])?;
                 accounts.end_sessions(tx, &occasion, id, None)?;
                 users::delete(tx, id)?;
+                accounts.forget_keys(tx);
                 require_an_admin(tx, &user.role)?;
                 events::append(tx, &occasion, &UserDeleted { user_id: id })?;
                 let note = Note::new(kind::USER_DELETED, format!("user:{id}")).from(&client);

@@ -133,6 +133,7 @@ impl Accounts {
                 let mut changed = set_role(tx, user, &role, occasion.at)?;
                 require_an_admin(tx, &old.role)?;
                 accounts.end_sessions(tx, &occasion, user, None)?;
+                accounts.forget_keys(tx);
                 accounts.show_presence(tx, std::iter::once(&mut changed))?;
                 events::append(tx, &occasion, &UserUpdated { user_id: user })?;
                 let note = Note::new(kind::ROLE_CHANGED, format!("user:{user}")).from(&client);

@@ -182,6 +182,7 @@ impl Accounts {
     ) -> Result<(), DatabaseError> {
         let note = Note::new(kind, format!("role:{role}")).from(client);
         note.with(json!({"permissions": permissions})).write(tx, occasion)?;
+        self.forget_keys(tx);
         let (known, role) = (self.roles().clone(), role.to_owned());
         tx.after_commit(move || known.forget(role.as_str()));
         Ok(())

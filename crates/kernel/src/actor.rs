@@ -39,6 +39,24 @@ impl Permissions {
     pub fn allow(&self, resource: &str, action: &str) -> bool {
         self.0.get(resource).is_some_and(|actions| actions.contains(action) || actions.contains("*"))
     }
+
+    /// What both allow.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> Self {
+        let mut both = BTreeMap::new();
+        for (resource, actions) in &self.0 {
+            let Some(others) = other.0.get(resource) else { continue };
+            let mut left: BTreeSet<String> = actions.intersection(others).cloned().collect();
+            if actions.contains("*") {
+                left.extend(others.iter().cloned());
+            }
+            if others.contains("*") {
+                left.extend(actions.iter().cloned());
+            }
+            both.insert(resource.clone(), left);
+        }
+        Self(both)
+    }
 }
 
 impl FromIterator<Permission> for Permissions {
@@ -152,6 +170,29 @@ mod tests {
             [Permission { resource: "offer".into(), action: "*".into() }].into_iter().collect();
         assert!(offers.allow("offer", "delete"));
         assert!(!offers.allow("product", "delete"));
+    }
+
+    #[test]
+    fn two_allow_together_what_each_of_them_does() {
+        let of = |scopes: &[(&str, &str)]| -> Permissions {
+            let one = |(resource, action): &(&str, &str)| Permission {
+                resource: (*resource).into(),
+                action: (*action).into(),
+            };
+            scopes.iter().map(one).collect()
+        };
+        let key =
+            of(&[("offer", "*"), ("order", "read"), ("order", "update"), ("user", "read"), ("role", "*")]);
+        let maker =
+            of(&[("offer", "read"), ("order", "*"), ("user", "delete"), ("role", "*"), ("room", "*")]);
+        let both = key.within(&maker);
+        let asked = |(resource, action): &(&str, &str)| both.allow(resource, action);
+        assert!([("offer", "read"), ("order", "read"), ("order", "update"), ("role", "x")].iter().all(asked));
+        let neither =
+            [("offer", "delete"), ("order", "delete"), ("user", "read"), ("user", "delete"), ("room", "x")];
+        assert!(!neither.iter().any(asked));
+        assert_eq!(key.within(&key), key);
+        assert_eq!(maker.within(&key), both);
     }
 
     #[test]

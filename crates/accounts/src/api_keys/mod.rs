@@ -1,7 +1,8 @@
 //! API keys: how programs sign in. An administrator gives a key what it may do, where it may come from and how long it
-//! lives; it can never do more than who made it.
+//! lives; it can never do more than who made it may do at the time.
 
 mod draft;
+mod maker;
 mod networks;
 mod scopes;
 mod use_key;
@@ -120,12 +121,20 @@ impl Accounts {
         let accounts = self.clone();
         self.database()
             .write(move |tx| {
-                let (key, hash) = api_keys::delete(tx, id)?.ok_or(AccountError::UnknownApiKey)?;
-                let known = accounts.api_keys().clone();
-                tx.after_commit(move || known.forget(&hash));
+                let key = api_keys::delete(tx, id)?.ok_or(AccountError::UnknownApiKey)?;
+                // Keys that it made are refused as well.
+                accounts.forget_keys(tx);
                 note_key(tx, &occasion, &client, kind::API_KEY_DELETED, &key)
             })
             .await
+    }
+}
+
+impl Accounts {
+    /// Drops what this node remembers of keys once the transaction is committed: what their makers may do has changed.
+    pub(crate) fn forget_keys(&self, tx: &mut Tx<'_>) {
+        let known = self.api_keys().clone();
+        tx.after_commit(move || known.clear());
     }
 }
 

@@ -11,11 +11,11 @@ use std::{
     time::Duration,
 };
 
-use stoa_kernel::{Actor, Refusal, RefusalKind, Timestamp};
+use stoa_kernel::{Actor, Refusal, RefusalKind, Timestamp, actor::Machine};
 use stoa_platform::database::DatabaseError;
 use subtle::ConstantTimeEq;
 
-use super::{draft, networks};
+use super::{draft, maker, networks};
 use crate::{
     Accounts,
     store::api_keys::{self, ApiKeyId, KnownKey},
@@ -43,6 +43,7 @@ impl Accounts {
         if key.expires_at.is_some_and(|end| end <= now) {
             return Err(unauthenticated("API_KEY_EXPIRED", "The API key has expired."));
         }
+        let Some(machine) = &used.machine else { return Err(maker_gone()) };
         if !networks::admit(&key.networks, client) {
             tracing::warn!(key.id = %key.id, %client, "an API key was used from outside its networks");
             return Err(elsewhere());
@@ -50,7 +51,7 @@ impl Accounts {
         if used.is_to_be_noted(now) && self.last_uses().add(key.id, now) {
             tokio::spawn(write_uses(self.clone()));
         }
-        Ok(Actor::Machine(key.machine.clone()))
+        Ok(Actor::Machine(machine.clone()))
     }
 
     /// The key of this hash; read at most a second ago. What is no key is not remembered: it would push keys out.
@@ -62,11 +63,16 @@ impl Accounts {
         if let Some(known) = self.api_keys().get(&hash, now) {
             return Ok(Some(known));
         }
-        let Some(key) = self.database().get(move |c| api_keys::by_hash(c, &hash)).await? else {
-            return Ok(None);
-        };
+        let read = self.database().get(move |c| {
+            let Some(key) = api_keys::by_hash(c, &hash)? else { return Ok(None) };
+            let left = maker::left_of(c, &key.scopes, &key.created_by, now)?;
+            Ok::<_, DatabaseError>(Some((key, left)))
+        });
+        let Some((key, left)) = read.await? else { return Ok(None) };
+        let machine =
+            left.map(|left| Machine { name: key.id.to_string().into(), permissions: Arc::new(left) });
         let noted = AtomicI64::new(key.last_used_at.unwrap_or_default().as_micros());
-        let key = Arc::new(KeyInUse { key, noted });
+        let key = Arc::new(KeyInUse { key, machine, noted });
         self.api_keys().put(hash, Arc::clone(&key), now);
         Ok(Some(key))
     }
@@ -75,6 +81,8 @@ impl Accounts {
 /// A key that was read a moment ago.
 pub(crate) struct KeyInUse {
     key: KnownKey,
+    /// What it may do at present; nothing when its maker is no more.
+    machine: Option<Machine>,
     /// The last use that was written down or is about to be, in microseconds.
     noted: AtomicI64,
 }
@@ -137,6 +145,10 @@ fn invalid_key() -> Refusal {
     unauthenticated("INVALID_API_KEY", "The API key is not valid.")
 }
 
+fn maker_gone() -> Refusal {
+    unauthenticated("API_KEY_MAKER_GONE", "Whoever made this API key is not here any more.")
+}
+
 fn elsewhere() -> Refusal {
     let detail = "The API key cannot be used from this address.";
     Refusal::new(RefusalKind::Forbidden, "API_KEY_NETWORK", detail)
@@ -144,16 +156,17 @@ fn elsewhere() -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use stoa_kernel::{Random, actor::Machine};
+    use stoa_kernel::{Permissions, Random};
 
     use super::*;
 
     fn key(last_used_at: Option<Timestamp>) -> KeyInUse {
         let id = ApiKeyId::new(Timestamp::from_seconds(1), &Random::system());
-        let machine = Machine { name: "till".into(), permissions: Arc::default() };
         let noted = AtomicI64::new(last_used_at.unwrap_or_default().as_micros());
-        let key = KnownKey { id, hash: [0; 32], machine, networks: vec![], expires_at: None, last_used_at };
-        KeyInUse { key, noted }
+        let (scopes, created_by) = (Permissions::default(), "user:ada".to_owned());
+        let (networks, expires_at) = (vec![], None);
+        let key = KnownKey { id, hash: [0; 32], scopes, created_by, networks, expires_at, last_used_at };
+        KeyInUse { key, machine: None, noted }
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! The table of API keys.
 
-use std::sync::Arc;
-
 use ipnet::IpNet;
-use stoa_kernel::{Id, Permissions, SortOrder, Timestamp, actor::Machine};
+use stoa_kernel::{Id, Permissions, SortOrder, Timestamp};
 use stoa_platform::{
     database::{Connection, DatabaseError, Row, Tx},
     params,
@@ -37,10 +35,19 @@ pub(crate) struct ApiKey {
 pub(crate) struct KnownKey {
     pub(crate) id: ApiKeyId,
     pub(crate) hash: SecretHash,
-    pub(crate) machine: Machine,
+    pub(crate) scopes: Permissions,
+    pub(crate) created_by: String,
     pub(crate) networks: Vec<IpNet>,
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) last_used_at: Option<Timestamp>,
+}
+
+/// What a key that made another may do.
+#[derive(Debug)]
+pub(crate) struct MakerKey {
+    pub(crate) scopes: Permissions,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) created_by: String,
 }
 
 const COLUMNS: &str =
@@ -97,23 +104,31 @@ pub(crate) fn insert(tx: &mut Tx<'_>, key: &ApiKey, hash: &SecretHash) -> Result
 /// The key of this hash.
 pub(crate) fn by_hash(c: &mut Connection<'_>, hash: &SecretHash) -> Result<Option<KnownKey>, DatabaseError> {
     c.find(
-        "SELECT hash, id, scopes, allowed_ips, expires_at, last_used_at FROM api_keys WHERE hash = $1",
+        "SELECT hash, id, scopes, created_by, allowed_ips, expires_at, last_used_at FROM api_keys WHERE hash = $1",
         params![&hash[..]],
         |row| {
-            let hash = read_hash(row)?;
-            let id: ApiKeyId = row.read()?;
-            let permissions: Permissions = row.parse(|text| list_of(text, scope))?;
-            let machine = Machine { name: id.to_string().into(), permissions: Arc::new(permissions) };
             Ok(KnownKey {
-                id,
-                hash,
-                machine,
+                hash: read_hash(row)?,
+                id: row.read()?,
+                scopes: row.parse(|text| list_of(text, scope))?,
+                created_by: row.read()?,
                 networks: row.parse(|text| list_of(text, |network| network.parse().ok()))?,
                 expires_at: row.read()?,
                 last_used_at: row.read()?,
             })
         },
     )
+}
+
+/// What the key of this id may do by its scopes, and who made it.
+pub(crate) fn scopes_of(c: &mut Connection<'_>, id: ApiKeyId) -> Result<Option<MakerKey>, DatabaseError> {
+    c.find("SELECT scopes, expires_at, created_by FROM api_keys WHERE id = $1", params![id], |row| {
+        Ok(MakerKey {
+            scopes: row.parse(|text| list_of(text, scope))?,
+            expires_at: row.read()?,
+            created_by: row.read()?,
+        })
+    })
 }
 
 /// The key of this id.
@@ -150,11 +165,9 @@ pub(crate) fn count(c: &mut Connection<'_>, most: u32) -> Result<u32, DatabaseEr
     Ok(counted.unwrap_or(0))
 }
 
-/// Deletes a key; answers what it was and its hash, or `None` when there is none.
-pub(crate) fn delete(tx: &mut Tx<'_>, id: ApiKeyId) -> Result<Option<(ApiKey, SecretHash)>, DatabaseError> {
-    tx.find(&format!("DELETE FROM api_keys WHERE id = $1 RETURNING {COLUMNS}, hash"), params![id], |row| {
-        Ok((read(row)?, read_hash(row)?))
-    })
+/// Deletes a key; answers what it was, or `None` when there is none.
+pub(crate) fn delete(tx: &mut Tx<'_>, id: ApiKeyId) -> Result<Option<ApiKey>, DatabaseError> {
+    tx.find(&format!("DELETE FROM api_keys WHERE id = $1 RETURNING {COLUMNS}"), params![id], read)
 }
 
 /// Notes when a key was used; the latest use of those that several nodes saw stays.
@@ -206,10 +219,10 @@ mod tests {
             let known = known.unwrap();
             assert_eq!((known.id, known.hash, &known.networks), (kept.id, [7; 32], &kept.networks));
             assert_eq!((known.expires_at, known.last_used_at), (kept.expires_at, None));
-            assert!(known.machine.permissions.allow("order", "read"));
-            assert!(known.machine.permissions.allow("product", "delete"));
-            assert!(!known.machine.permissions.allow("order", "update"));
-            assert_eq!(*known.machine.name, kept.id.to_string());
+            assert!(known.scopes.allow("order", "read"));
+            assert!(known.scopes.allow("product", "delete"));
+            assert!(!known.scopes.allow("order", "update"));
+            assert_eq!(known.created_by, kept.created_by);
             assert!(unknown.is_none());
         }
 
@@ -221,7 +234,7 @@ mod tests {
                 insert(tx, &inserted, &[7; 32])?;
                 Ok::<_, DatabaseError>((delete(tx, id)?, delete(tx, id)?, by_hash(tx, &[7; 32])?.is_none()))
             });
-            assert_eq!(seen.await.unwrap(), (Some((kept, [7; 32])), None, true));
+            assert_eq!(seen.await.unwrap(), (Some(kept), None, true));
         }
 
         async fn the_latest_use_stays(db: TestDatabase) {

@@ -97,6 +97,11 @@ pub(crate) fn find(c: &mut Connection<'_>, id: UserId) -> Result<Option<User>, D
     c.find(&format!("SELECT {COLUMNS} FROM users WHERE id = $1"), params![id], from_row)
 }
 
+/// The role of a user who is there.
+pub(crate) fn role_of(c: &mut Connection<'_>, id: UserId) -> Result<Option<String>, DatabaseError> {
+    c.find("SELECT role FROM users WHERE id = $1", params![id], |row| row.read())
+}
+
 /// Those of these users who are there, as everybody sees them.
 pub(crate) fn people(c: &mut Connection<'_>, ids: &[UserId]) -> Result<Vec<Person>, DatabaseError> {
     if ids.is_empty() {

@@ -103,6 +103,23 @@ two_nodes! {
         has_ended(app, &there).await;
     }
 
+    async fn a_key_loses_within_a_second_what_its_maker_lost(app: TestApp, other: AnotherNode) {
+        let admin = app.admin().await;
+        let (sam, _) = at_both(app, other, "sam").await;
+        let role = format!("/api/users/{}/role", sam.user_id());
+        admin.put(&role, json!({"role": "admin"})).await.expect(200);
+        let sam = app.sign_in("sam@example.com").await;
+        let made = sam.post("/api/admin/api-keys", json!({"name": "till", "scopes": ["user:read"]})).await.expect(201);
+        let till = other.anon().with_header("x-api-key", &text(&made.body, "key"));
+        till.get("/api/users").await.expect(200);
+        admin.put(&role, json!({"role": "user"})).await.expect(200);
+        app.clock.advance(Duration::from_secs(1));
+        till.get("/api/users").await.refused(403, "FORBIDDEN");
+        admin.delete(&format!("/api/users/{}", sam.user_id())).await.expect(204);
+        app.clock.advance(Duration::from_secs(1));
+        till.get("/api/users").await.refused(401, "API_KEY_MAKER_GONE");
+    }
+
     async fn a_deleted_api_key_is_refused_within_a_second(app: TestApp, other: AnotherNode) {
         let admin = app.admin().await;
         let made = admin.post("/api/admin/api-keys", json!({"name": "till", "scopes": ["user:read"]})).await.expect(201);

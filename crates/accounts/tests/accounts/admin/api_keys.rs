@@ -160,6 +160,80 @@ each_engine! {
         weak.get("/api/users").await.refused(403, "FORBIDDEN");
     }
 
+    async fn a_key_may_not_do_what_its_maker_may_not_any_more(app: TestApp) {
+        let admin = app.admin().await;
+        let staff = |permissions: &[(&str, &str)]| {
+            let one = |(resource, action): &(&str, &str)| json!({"resource": resource, "action": action});
+            json!({"name": "staff", "permissions": permissions.iter().map(one).collect::<Vec<_>>()})
+        };
+        let all = staff(&[("api-key", "*"), ("user", "*"), ("product", "*")]);
+        admin.post("/api/admin/roles", all.clone()).await.expect(201);
+        let sam = app.shopper("sam").await;
+        let role = |name: &str| {
+            let (admin, path, body) = (admin.clone(), format!("/api/users/{}/role", sam.user_id()), json!({"role": name}));
+            async move { admin.put(&path, body).await.expect(200) }
+        };
+        role("staff").await;
+        let sam = app.sign_in("sam@example.com").await;
+        let (till, _) = program(app, &sam, json!(["user:read", "product:*", "api-key:create"])).await;
+        let (grandchild, _) = program(app, &till, json!(["user:read"])).await;
+        let (of_admin, _) = program(app, &admin, json!(["user:read"])).await;
+        let makes = |name: &'static str| {
+            let till = till.clone();
+            async move { till.post("/api/products", json!({"name": name, "price": 5, "category": "tea"})).await }
+        };
+        till.get("/api/users").await.expect(200);
+        grandchild.get("/api/users").await.expect(200);
+        makes("Tea").await.expect(201);
+
+        admin.put("/api/admin/roles/staff", staff(&[("product", "create"), ("product", "read")])).await.expect(200);
+        till.get("/api/users").await.refused(403, "FORBIDDEN");
+        grandchild.get("/api/users").await.refused(403, "FORBIDDEN");
+        till.post(KEYS, json!({"name": "k", "scopes": ["product:read"]})).await.refused(403, "FORBIDDEN");
+        let tea = format!("/api/products/{}", makes("Oolong").await.expect(201).id());
+        till.delete(&tea).await.refused(403, "FORBIDDEN");
+        of_admin.get("/api/users").await.expect(200);
+
+        admin.put("/api/admin/roles/staff", all).await.expect(200);
+        grandchild.get("/api/users").await.expect(200);
+        till.delete(&tea).await.expect(204);
+        role("user").await;
+        till.get("/api/users").await.refused(403, "FORBIDDEN");
+        makes("Sencha").await.refused(403, "FORBIDDEN");
+        role("staff").await;
+        makes("Sencha").await.expect(201);
+    }
+
+    async fn a_key_is_refused_when_its_maker_is_gone(app: TestApp, |settings| {
+        settings.accounts.machine_keys = vec!["a-key-of-the-configuration".into()];
+    }) {
+        let admin = app.admin().await;
+        let sam = app.shopper("sam").await;
+        admin.put(&format!("/api/users/{}/role", sam.user_id()), json!({"role": "admin"})).await.expect(200);
+        let sam = app.sign_in("sam@example.com").await;
+        let (till, path) = program(app, &sam, json!(["user:read", "api-key:create"])).await;
+        let body = json!({"name": "short", "scopes": ["user:read", "api-key:create"], "expiresAt": "2026-01-15T12:00:10Z"});
+        let short = app.anon().with_header("x-api-key", &text(&make(&sam, body).await.expect(201).body, "key"));
+        let (of_till, _) = program(app, &till, json!(["user:read"])).await;
+        let (of_short, _) = program(app, &short, json!(["user:read"])).await;
+        let users = |program: &Client| {
+            let program = program.clone();
+            async move { program.get("/api/users").await }
+        };
+        for program in [&till, &of_till, &of_short] {
+            users(program).await.expect(200);
+        }
+        app.clock.advance(Duration::from_secs(10));
+        users(&of_short).await.refused(401, "API_KEY_MAKER_GONE");
+        let (other, _) = program(app, &sam, json!(["user:read"])).await;
+        admin.delete(&path).await.expect(204);
+        users(&of_till).await.refused(401, "API_KEY_MAKER_GONE");
+        users(&other).await.expect(200);
+        admin.delete(&format!("/api/users/{}", sam.user_id())).await.expect(204);
+        users(&other).await.refused(401, "API_KEY_MAKER_GONE");
+        app.anon().with_header("x-api-key", "a-key-of-the-configuration").post("/api/products", json!({"name": "Tea", "price": 5, "category": "tea"})).await.expect(201);
+    }
+
     async fn what_is_asked_for_is_checked(app: TestApp) {
         let admin = app.admin().await;
         let refused = make(&admin, json!({
