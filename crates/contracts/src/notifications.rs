@@ -55,6 +55,10 @@ kinds! {
     LowStock = "low_stock",
     /// None are left.
     OutOfStock = "out_of_stock",
+    /// Money that was to go back to a buyer did not.
+    RefundFailed = "refund_failed",
+    /// A buyer has their bank claim a payment back.
+    PaymentDisputed = "payment_disputed",
     /// Somebody mentioned them in a room.
     Mention = "mention",
     /// Something happened to the account itself.
@@ -71,7 +75,9 @@ impl Kind {
 
     /// Whether it can come this way at all.
     pub const fn comes_by(self, channel: Channel) -> bool {
-        !matches!((self, channel), (Self::Announcement | Self::Mention, Channel::Mail))
+        let in_app_only =
+            matches!(self, Self::Announcement | Self::Mention | Self::RefundFailed | Self::PaymentDisputed);
+        !(in_app_only && matches!(channel, Channel::Mail))
     }
 
     /// Whether nobody can switch it off: what protects the account, and what is said to everybody.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use stoa_kernel::{Id, UserId};
+use stoa_kernel::{Id, Timestamp, UserId};
 use stoa_platform::events::Event;
 
 use crate::catalog::{PackageId, ProductId, VariantId};
@@ -116,5 +116,31 @@ order_event! {
     PaymentRefunded = "payment.refunded" {
         /// How much.
         amount: Box<RawValue>,
+    }
+}
+order_event! {
+    /// Money that was to go back, or was thought to be back, is not: the provider or the buyer's bank refuses it for good.
+    PaymentRefundFailed = "payment.refund_failed" {
+        /// The refund.
+        refund_id: Id<()>,
+        /// How much.
+        amount: Box<RawValue>,
+        /// Why, in the provider's words.
+        reason: String,
+    }
+}
+order_event! {
+    /// A buyer has their bank claim a payment back, or that went on.
+    PaymentDisputed = "payment.disputed" {
+        /// The provider's name of the dispute.
+        dispute_id: String,
+        /// How much is claimed, where that is an amount of the shop's.
+        amount: Option<Box<RawValue>>,
+        /// Why, in the provider's word.
+        reason: String,
+        /// How it stands, in the provider's word: `needs_response`, `won`, `lost`, …
+        status: String,
+        /// Until when the provider hears the shop's side.
+        respond_by: Option<Timestamp>,
     }
 }

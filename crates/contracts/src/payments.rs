@@ -140,8 +140,39 @@ pub enum News {
         /// How much of it so far, all refunds together; none when it cannot be ours.
         total: Option<Money>,
     },
+    /// Something happened to a refund: it was made, it came through, or the buyer's bank did not take it.
+    RefundMoved {
+        /// The provider's name of the payment.
+        intent: String,
+        /// The provider's name of the refund.
+        refund: String,
+        /// How much of it; none when it cannot be ours.
+        amount: Option<Money>,
+    },
+    /// A buyer has their bank claim a payment back, or that went on.
+    Disputed {
+        /// The provider's name of the payment.
+        intent: String,
+        /// What is disputed, and how it stands.
+        dispute: Dispute,
+    },
     /// Nothing that concerns us.
     Other,
+}
+
+/// A payment that a buyer has their bank claim back. What becomes of it is decided at the provider.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dispute {
+    /// The provider's name of it.
+    pub id: String,
+    /// How much is claimed; none when it cannot be ours.
+    pub amount: Option<Money>,
+    /// Why, in the provider's word: `fraudulent`, `product_not_received`, …
+    pub reason: String,
+    /// How it stands, in the provider's word: `needs_response`, `won`, `lost`, …
+    pub status: String,
+    /// Until when the provider hears the shop's side.
+    pub respond_by: Option<Timestamp>,
 }
 
 /// Why a notice is not taken.

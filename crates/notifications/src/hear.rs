@@ -6,7 +6,7 @@ use stoa_contracts::{
     catalog::{LowStock, OutOfStock},
     chat::Mention,
     notifications::{Channel, NotificationCreated},
-    ordering::{OrderStatusChanged, OrderTracked, PaymentRefunded},
+    ordering::{OrderStatusChanged, OrderTracked, PaymentDisputed, PaymentRefundFailed, PaymentRefunded},
 };
 use stoa_kernel::UserId;
 use stoa_platform::{
@@ -23,13 +23,15 @@ use crate::{
     told::{self, Shelf, Told},
 };
 
-/// How many people hear of a shelf at most.
+/// How many people hear of a shelf or an order at most.
 const MOST_HOLDERS: u32 = 500;
 
 const HEARD: &[&str] = &[
     OrderStatusChanged::TYPE,
     OrderTracked::TYPE,
     PaymentRefunded::TYPE,
+    PaymentRefundFailed::TYPE,
+    PaymentDisputed::TYPE,
     LowStock::TYPE,
     OutOfStock::TYPE,
     PasswordChanged::TYPE,
@@ -57,6 +59,12 @@ impl Notifications {
             Mention::TYPE => Some(told::of_mention(&event.payload()?)),
             LowStock::TYPE => return Ok(self.tell_staff(tx, event, Shelf::low(&event.payload()?))?),
             OutOfStock::TYPE => return Ok(self.tell_staff(tx, event, Shelf::empty(&event.payload()?))?),
+            PaymentRefundFailed::TYPE => {
+                return Ok(self.tell_clerks(tx, event, &told::of_failed_refund(&event.payload()?))?);
+            }
+            PaymentDisputed::TYPE => {
+                return Ok(self.tell_clerks(tx, event, &told::of_dispute(&event.payload()?))?);
+            }
             UserDeleted::TYPE => {
                 let deleted: UserDeleted = event.payload()?;
                 return Ok(forget_user(tx, deleted.user_id)?);
@@ -89,6 +97,17 @@ impl Notifications {
             if !no_mail.contains(user) {
                 jobs::enqueue(tx, &occasion, &MailStock::of(*user, low))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Tells everybody who looks after orders.
+    fn tell_clerks(&self, tx: &mut Tx<'_>, event: &StoredEvent, told: &Told) -> Result<(), DatabaseError> {
+        let occasion = self.heard_now();
+        let holders = self.0.staff.holders(tx, "order", "update", MOST_HOLDERS)?;
+        let unwilling = preferences::unwilling(tx, &holders, told.kind, Channel::InApp)?;
+        for user in holders.iter().filter(|user| !unwilling.contains(user)) {
+            keep(tx, &occasion, event, *user, told)?;
         }
         Ok(())
     }

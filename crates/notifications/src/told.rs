@@ -6,7 +6,7 @@ use stoa_contracts::{
     catalog::{LowStock, OutOfStock, VariantId, Ware},
     chat::Mention,
     notifications::Kind,
-    ordering::{OrderStatusChanged, OrderTracked, PaymentRefunded},
+    ordering::{OrderStatusChanged, OrderTracked, PaymentDisputed, PaymentRefundFailed, PaymentRefunded},
 };
 use stoa_kernel::UserId;
 
@@ -64,6 +64,32 @@ pub(crate) fn of_refund(event: &PaymentRefunded) -> (UserId, Told) {
     let message = format!("{amount} are on their way back to you.");
     let data = json!({"orderId": event.order_id, "amount": amount});
     (event.user_id, Told::new(Kind::OrderRefunded, "Your order was refunded", message, data))
+}
+
+pub(crate) fn of_failed_refund(event: &PaymentRefundFailed) -> Told {
+    let (amount, reason) = (event.amount.get(), &event.reason);
+    let message = format!("{amount} did not go back to the buyer: {reason}. Refund the order again.");
+    let data = json!({
+        "orderId": event.order_id, "refundId": event.refund_id, "amount": amount, "reason": reason,
+    });
+    Told::new(Kind::RefundFailed, "A refund failed", message, data)
+}
+
+pub(crate) fn of_dispute(event: &PaymentDisputed) -> Told {
+    let PaymentDisputed { order_id, dispute_id, reason, status, respond_by, .. } = event;
+    let amount = event.amount.as_ref().map(|amount| amount.get());
+    let claimed = amount.map_or_else(String::new, |amount| format!(" of {amount}"));
+    let message = match respond_by {
+        Some(until) => format!(
+            "A payment{claimed} is claimed back ({reason}): {status}. Answer it at the payment provider until {until}."
+        ),
+        None => format!("A payment{claimed} is claimed back ({reason}): {status}."),
+    };
+    let data = json!({
+        "orderId": order_id, "disputeId": dispute_id, "amount": amount, "reason": reason, "status": status,
+        "respondBy": respond_by,
+    });
+    Told::new(Kind::PaymentDisputed, "A payment is disputed", message, data)
 }
 
 pub(crate) fn of_password(event: &PasswordChanged) -> (UserId, Told) {
@@ -166,6 +192,28 @@ mod tests {
         for silent in ["pending", "processing", "refunded", "anything"] {
             assert_eq!(moved(silent), None, "{silent}");
         }
+    }
+
+    #[test]
+    fn a_dispute_says_until_when_it_is_to_be_answered() {
+        let mut event = PaymentDisputed {
+            order_id: Uuid::nil().into(),
+            user_id: Uuid::max().into(),
+            version: 3,
+            dispute_id: "dp_1".into(),
+            amount: serde_json::value::to_raw_value(&19).ok(),
+            reason: "fraudulent".into(),
+            status: "needs_response".into(),
+            respond_by: Some(stoa_kernel::Timestamp::from_seconds(1_768_478_400)),
+        };
+        let told = of_dispute(&event);
+        assert_eq!(
+            told.message,
+            "A payment of 19 is claimed back (fraudulent): needs_response. Answer it at the payment provider until \
+             2026-01-15T12:00:00.000Z."
+        );
+        (event.amount, event.respond_by, event.status) = (None, None, "lost".into());
+        assert_eq!(of_dispute(&event).message, "A payment is claimed back (fraudulent): lost.");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use stoa_contracts::{
     ordering::OrderId,
-    payments::{ChargeOutcome, News, Notice},
+    payments::{ChargeOutcome, Dispute, News, Notice, Refund},
 };
 use stoa_kernel::Money;
 use stoa_platform::{
@@ -20,6 +20,7 @@ use crate::{
     Ordering,
     cancel_order::as_it_stands,
     error::OrderError,
+    hear_of_money::{MovedRefund, tell_of_dispute},
     order::Order,
     refund_order::note_foreign_refund,
     settle_payment::Listener,
@@ -40,6 +41,10 @@ enum Effect {
     Settled { order: Box<Order>, payment: Payment, outcome: ChargeOutcome },
     /// So much of this order's money is back by now.
     Returned { order: OrderId, total: Money },
+    /// A refund of this order came to this.
+    Refund { order: OrderId, moved: MovedRefund },
+    /// The payment of this order is disputed.
+    Disputed { order: OrderId, dispute: Dispute },
 }
 
 impl Ordering {
@@ -57,7 +62,9 @@ impl Ordering {
         let order = match &effect {
             Effect::None => None,
             Effect::Settled { order, .. } => Some(order.id),
-            Effect::Returned { order, .. } => Some(*order),
+            Effect::Returned { order, .. }
+            | Effect::Refund { order, .. }
+            | Effect::Disputed { order, .. } => Some(*order),
         };
         let (ordering, occasion) = (self.clone(), self.later(&occasion));
         let at = occasion.clone();
@@ -78,9 +85,11 @@ impl Ordering {
 
     async fn effect_of(&self, notice: &Notice) -> Result<Effect, OrderError> {
         let intent = match &notice.news {
-            News::Captured { intent, .. } | News::Moved { intent } | News::Returned { intent, .. } => {
-                intent.clone()
-            }
+            News::Captured { intent, .. }
+            | News::Moved { intent }
+            | News::Returned { intent, .. }
+            | News::RefundMoved { intent, .. }
+            | News::Disputed { intent, .. } => intent.clone(),
             News::Other => {
                 tracing::debug!(notice.kind, "a notice that concerns nobody here");
                 return Ok(Effect::None);
@@ -102,6 +111,14 @@ impl Ordering {
                 settled(payment, ChargeOutcome::Captured { charge: charge.clone(), amount: *amount })
             }
             News::Returned { total: Some(total), .. } => Effect::Returned { order: order.id, total: *total },
+            News::Returned { .. } => Effect::None,
+            News::RefundMoved { refund, amount, .. } => {
+                match self.outcome_of(&intent, &payment, refund, *amount).await? {
+                    Some(moved) => Effect::Refund { order: order.id, moved },
+                    None => Effect::None,
+                }
+            }
+            News::Disputed { dispute, .. } => Effect::Disputed { order: order.id, dispute: dispute.clone() },
             _ if payment.state.is_taken() => Effect::None,
             // How it stands now, whatever was told: this notice may be older than what we know.
             _ => match self.providers.of_payment(&payment.provider)?.find(&intent).await? {
@@ -109,6 +126,25 @@ impl Ordering {
                 None => Effect::None,
             },
         })
+    }
+
+    /// How a refund that was told of stands now.
+    async fn outcome_of(
+        &self,
+        intent: &str,
+        payment: &Payment,
+        refund: &str,
+        amount: Option<Money>,
+    ) -> Result<Option<MovedRefund>, OrderError> {
+        let asked = Refund {
+            key: "",
+            intent,
+            charge: payment.charge.as_deref().unwrap_or_default(),
+            amount: amount.unwrap_or(payment.captured),
+            refund: Some(refund),
+        };
+        let outcome = self.providers.of_payment(&payment.provider)?.find_refund(asked).await?;
+        Ok(outcome.map(|outcome| MovedRefund { name: refund.to_owned(), amount, outcome }))
     }
 
     fn apply(&self, tx: &mut Tx<'_>, occasion: &Occasion, effect: &Effect) -> Result<(), DatabaseError> {
@@ -125,6 +161,14 @@ impl Ordering {
                     Some(foreign) => note_foreign_refund(tx, occasion, &order, foreign),
                     None => refunds::hurry(tx, order.id, occasion.at),
                 }
+            }
+            Effect::Refund { order, moved } => {
+                let Some(order) = orders::lock(tx, Scope::All, *order)? else { return Ok(()) };
+                self.hear_of_refund(tx, occasion, &order, moved)
+            }
+            Effect::Disputed { order, dispute } => {
+                let Some(order) = orders::lock(tx, Scope::All, *order)? else { return Ok(()) };
+                tell_of_dispute(tx, occasion, &order, dispute)
             }
         }
     }

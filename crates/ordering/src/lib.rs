@@ -19,6 +19,7 @@ mod follow_order;
 mod give_back;
 mod guest_cart;
 mod hear_notice;
+mod hear_of_money;
 mod invoice;
 mod jobs;
 mod order;

@@ -21,6 +21,7 @@ use crate::{
     Ordering,
     cancel_order::as_it_stands,
     error::OrderError,
+    hear_of_money::tell_of_failure,
     jobs::{Notice, NotifyBuyer},
     order::{Order, amount},
     payment_views::RefundView,
@@ -227,7 +228,7 @@ impl Ordering {
     }
 
     /// Writes down what came of a refund; nothing when that is known already.
-    fn settle_refund(
+    pub(crate) fn settle_refund(
         &self,
         tx: &mut Tx<'_>,
         occasion: &Occasion,
@@ -240,19 +241,15 @@ impl Ordering {
                 refunds::on_its_way(tx, refund.id, name, at + self.settings.settle_after, at)
             }
             RefundOutcome::Failed { reason } => {
-                let reason: String = reason.chars().take(LONGEST_FAILURE).collect();
+                let (order, reason) = (locked(tx, refund.order)?, short(reason));
                 if refunds::settle(tx, refund.id, (RefundState::Failed, None, Some(&reason)), at)? {
                     payments::release_return(tx, refund.order, refund.amount, at)?;
-                    tracing::error!(
-                        order.id = %refund.order, refund.id = %refund.id, reason,
-                        "the provider refuses a refund for good: look at it there, then refund the order again"
-                    );
+                    tell_of_failure(tx, occasion, &order, refund, &reason)?;
                 }
                 Ok(())
             }
             RefundOutcome::Done { refund: name } => {
-                let order = orders::lock(tx, Scope::All, refund.order)?
-                    .ok_or_else(|| DatabaseError::Defect("an order is gone".into()))?;
+                let order = locked(tx, refund.order)?;
                 if refunds::settle(tx, refund.id, (RefundState::Succeeded, Some(name), None), at)? {
                     money_is_back(tx, occasion, &order, refund.amount)?;
                     failpoint::reach("order.refund.before_commit");
@@ -330,6 +327,16 @@ fn money_is_back(
         jobs::enqueue(tx, occasion, &NotifyBuyer::of(after.id, Notice::Refunded))?;
     }
     Ok(())
+}
+
+/// The order of a refund; nobody else changes it before this transaction ends.
+fn locked(tx: &mut Tx<'_>, id: OrderId) -> Result<Order, DatabaseError> {
+    orders::lock(tx, Scope::All, id)?.ok_or_else(|| DatabaseError::Defect("an order is gone".into()))
+}
+
+/// As much of a provider's reason as is kept.
+pub(crate) fn short(reason: &str) -> String {
+    reason.chars().take(LONGEST_FAILURE).collect()
 }
 
 fn gone(refund: RefundId) -> DatabaseError {

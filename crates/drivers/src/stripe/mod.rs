@@ -22,7 +22,7 @@ use stoa_kernel::{Money, Timestamp};
 
 use self::{
     client::{Line, Question, Trouble},
-    objects::{ChargeObject, Event, Identified, List, PaymentIntent},
+    objects::{ChargeObject, DisputeObject, Event, Identified, List, PaymentIntent, RefundObject},
 };
 
 /// Where Stripe is.
@@ -244,6 +244,10 @@ fn news(event: &Event<'_>) -> Result<News, serde_json::Error> {
                 None => News::Other,
             }
         }
+        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
+            serde_json::from_str::<RefundObject>(object)?.news()
+        }
+        kind if kind.starts_with("charge.dispute.") => serde_json::from_str::<DisputeObject>(object)?.news(),
         _ => News::Other,
     })
 }
@@ -297,5 +301,59 @@ impl PaymentProvider for Stripe {
         }
         let news = news(&event).map_err(|_| NoticeError::Unreadable)?;
         Ok(Notice { id: event.id, kind: event.kind, news })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stoa_contracts::payments::Dispute;
+    use stoa_kernel::Currency;
+
+    use super::*;
+
+    fn told(kind: &str, object: &str) -> Result<News, String> {
+        let body = format!(r#"{{"id":"evt_1","type":"{kind}","data":{{"object":{object}}}}}"#);
+        let event: Event<'_> = serde_json::from_str(&body).unwrap();
+        news(&event).map_err(|error| error.to_string())
+    }
+
+    fn dollars(minor: i64) -> Option<Money> {
+        Some(Money::from_minor(minor, Currency::parse("USD").unwrap()))
+    }
+
+    #[test]
+    fn what_happens_to_refunds_is_heard() {
+        let object = r#"{"id":"re_1","object":"refund","payment_intent":"pi_1","amount":250,"currency":"usd","status":"failed"}"#;
+        let moved = News::RefundMoved { intent: "pi_1".into(), refund: "re_1".into(), amount: dollars(250) };
+        for kind in ["refund.created", "refund.updated", "refund.failed", "charge.refund.updated"] {
+            assert_eq!(told(kind, object).unwrap(), moved, "{kind}");
+        }
+        let expanded = object.replace("\"pi_1\"", r#"{"id":"pi_1","object":"payment_intent"}"#);
+        assert_eq!(told("refund.failed", &expanded).unwrap(), moved);
+        let of_a_charge = object.replace("\"pi_1\"", "null");
+        assert_eq!(told("refund.failed", &of_a_charge).unwrap(), News::Other);
+        assert!(told("refund.failed", r#"{"id":"re_1"}"#).is_err());
+    }
+
+    #[test]
+    fn disputes_are_heard_as_they_stand() {
+        let object = r#"{"id":"dp_1","object":"dispute","charge":"ch_1","payment_intent":"pi_1","amount":1110,"currency":"usd",
+            "reason":"fraudulent","status":"needs_response","evidence_details":{"due_by":1768478400,"has_evidence":false}}"#;
+        let dispute = Dispute {
+            id: "dp_1".into(),
+            amount: dollars(1_110),
+            reason: "fraudulent".into(),
+            status: "needs_response".into(),
+            respond_by: Some(Timestamp::from_seconds(1_768_478_400)),
+        };
+        for kind in ["charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"] {
+            let disputed = News::Disputed { intent: "pi_1".into(), dispute: dispute.clone() };
+            assert_eq!(told(kind, object).unwrap(), disputed, "{kind}");
+        }
+        let endless =
+            object.replace("1768478400", "9223372036854775807").replace("fraudulent", &"x".repeat(10_000));
+        let Ok(News::Disputed { dispute, .. }) = told("charge.dispute.created", &endless) else { panic!() };
+        assert_eq!((dispute.respond_by, dispute.reason.len()), (None, 300));
+        assert!(told("charge.dispute.created", r#"{"id":"dp_1"}"#).is_err());
     }
 }

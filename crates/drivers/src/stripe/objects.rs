@@ -1,8 +1,8 @@
 //! What Stripe answers, as far as it is read. Unknown fields are no matter.
 
 use serde::Deserialize;
-use stoa_contracts::payments::{ChargeOutcome, RefundOutcome};
-use stoa_kernel::Money;
+use stoa_contracts::payments::{ChargeOutcome, Dispute, News, RefundOutcome};
+use stoa_kernel::{Money, Timestamp};
 
 use super::amounts::from_stripe;
 
@@ -111,6 +111,59 @@ pub(super) struct Refund {
     status: Option<String>,
     failure_reason: Option<String>,
     metadata: Option<Metadata>,
+}
+
+/// A refund, as an event tells of it.
+#[derive(Deserialize)]
+pub(super) struct RefundObject {
+    pub(super) id: String,
+    payment_intent: Option<Named>,
+    amount: i64,
+    currency: String,
+}
+
+impl RefundObject {
+    pub(super) fn news(self) -> News {
+        let Some(intent) = self.payment_intent else { return News::Other };
+        let amount = from_stripe(self.amount, &self.currency);
+        News::RefundMoved { intent: intent.id().to_owned(), refund: self.id, amount }
+    }
+}
+
+/// A dispute, as an event tells of it.
+#[derive(Deserialize)]
+pub(super) struct DisputeObject {
+    id: String,
+    payment_intent: Option<Named>,
+    amount: i64,
+    currency: String,
+    reason: String,
+    status: String,
+    evidence_details: Option<EvidenceDetails>,
+}
+
+#[derive(Deserialize)]
+struct EvidenceDetails {
+    due_by: Option<i64>,
+}
+
+impl DisputeObject {
+    pub(super) fn news(self) -> News {
+        let Some(intent) = self.payment_intent else { return News::Other };
+        let due_by = self.evidence_details.and_then(|evidence| evidence.due_by);
+        let dispute = Dispute {
+            amount: from_stripe(self.amount, &self.currency),
+            id: short(self.id),
+            reason: short(self.reason),
+            status: short(self.status),
+            respond_by: due_by.and_then(|seconds| seconds.checked_mul(1_000_000)).map(Timestamp::from_micros),
+        };
+        News::Disputed { intent: intent.id().to_owned(), dispute }
+    }
+}
+
+fn short(text: String) -> String {
+    if text.len() <= LONGEST_MESSAGE { text } else { text.chars().take(LONGEST_MESSAGE).collect() }
 }
 
 #[derive(Deserialize)]

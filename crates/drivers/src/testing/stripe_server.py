@@ -9,6 +9,7 @@ Payments, refunds, errors, events and their signatures are localstripe's. What i
   - of Stripe's test names it knows `pm_card_visa`, not those that decline or need a second step;
   - a declined card is told as an invalid request, a refund may be larger than the charge;
   - it tells neither of intents that are cancelled nor of charges that are refunded;
+  - a refund never fails, and nothing is ever disputed: POST /_config/refund/{id}/fails and /_config/dispute/{intent}/{status};
   - it keeps its store in one file of /tmp, and a kill in the middle of writing it leaves half of it.
 Webhooks go to a list that a test reads at /_config/told, to deliver them when and as often as it likes.
 
@@ -29,7 +30,7 @@ import localstripe.resources as resources
 import localstripe.webhooks as webhooks
 from aiohttp import web
 from localstripe.errors import UserError
-from localstripe.resources import Charge, Event, PaymentIntent, PaymentMethod, Refund
+from localstripe.resources import Charge, Event, PaymentIntent, PaymentMethod, Refund, StripeObject
 from localstripe.server import app, get_post_data, json_response
 
 FOLDER, PORT = sys.argv[1], int(sys.argv[2])
@@ -111,6 +112,24 @@ def refund(payment_intent=None, amount=None, metadata=None):
     made = Refund(payment_intent=payment_intent, amount=int(amount or left), metadata=metadata)
     webhooks.schedule_webhook(Event("charge.refunded", charge))
     return made
+
+
+class Dispute(StripeObject):
+    object = "dispute"
+    _id_prefix = "dp_"
+
+    def __init__(self, intent, status):
+        super().__init__()
+        self.charge, self.payment_intent = intent.latest_charge.id, intent.id
+        self.amount, self.currency = intent.amount, intent.currency
+        self.reason, self.status = "fraudulent", status
+        self.evidence_details = {"due_by": self.created + 7 * 86400, "has_evidence": False}
+
+
+# What a bank sent back is not with the buyer.
+Charge.amount_refunded = property(
+    lambda self: sum(refund.amount for refund in self.refunds._list if refund.status != "failed")
+)
 
 
 @web.middleware
@@ -214,6 +233,24 @@ async def authenticate(request):
     return json_response(done._export())
 
 
+async def fail_refund(request):
+    """The buyer's bank does not take a refund that was done."""
+    refund = Refund._api_retrieve(request.match_info["id"])
+    refund.status, refund.failure_reason = "failed", "lost_or_stolen_card"
+    resources.store.dump_to_disk()
+    for kind in ("charge.refund.updated", "refund.failed"):
+        webhooks.schedule_webhook(Event(kind, refund))
+    return json_response(refund._export())
+
+
+async def dispute(request):
+    """The buyer has their bank claim a payment back."""
+    disputed = Dispute(PaymentIntent._api_retrieve(request.match_info["id"]), request.match_info["status"])
+    kind = "created" if disputed.status == "needs_response" else "closed"
+    webhooks.schedule_webhook(Event("charge.dispute." + kind, disputed))
+    return json_response(disputed._export())
+
+
 app.middlewares.insert(0, outermost)
 app.middlewares.insert(3, lacking)
 app.router.add_post("/_config/fault", take_fault)
@@ -221,6 +258,8 @@ app.router.add_delete("/_config/faults", clear)
 app.router.add_post("/_config/hear", hear)
 app.router.add_get("/_config/told", tell)
 app.router.add_post("/_config/authenticate/{id}/{how}", authenticate)
+app.router.add_post("/_config/refund/{id}/fails", fail_refund)
+app.router.add_post("/_config/dispute/{id}/{status}", dispute)
 
 resources.store.try_load_from_disk()
 listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

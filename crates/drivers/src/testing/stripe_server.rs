@@ -171,6 +171,18 @@ impl StripeServer {
         self.client.post(address).send().await.expect("a server that answers");
     }
 
+    /// The buyer's bank does not take a refund that was done.
+    pub async fn sends_back(&self, refund: &str) {
+        let address = format!("{}/_config/refund/{refund}/fails", self.address());
+        self.client.post(address).send().await.expect("a server that answers");
+    }
+
+    /// The buyer disputes a payment, or that comes to an end: `needs_response`, `won`, `lost`.
+    pub async fn is_disputed(&self, intent: &str, status: &str) {
+        let address = format!("{}/_config/dispute/{intent}/{status}", self.address());
+        self.client.post(address).send().await.expect("a server that answers");
+    }
+
     /// The buyer's client pays an intent by itself.
     pub async fn pays_by_itself(&self, intent: &str, method: &str) {
         let address = format!("{}/v1/payment_intents/{intent}/confirm", self.address());

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use stoa_testing::{PASSWORD, each_engine, json};
+use stoa_contracts::ordering::{PaymentDisputed, PaymentRefundFailed};
+use stoa_testing::{PASSWORD, Value, each_engine, json};
 
 use crate::{buys, kinds, told, unread};
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
 
 each_engine! {
     async fn a_buyer_hears_of_each_step_of_an_order(app: TestApp) {
@@ -54,6 +59,38 @@ each_engine! {
         let mails = app.mails().await;
         assert!(mails.iter().any(|mail| mail.to == "admin@example.com" && mail.subject == "None left: Tea"), "{mails:?}");
         assert!(mails.iter().all(|mail| mail.to != "ann@example.com" || !mail.subject.contains("left")));
+    }
+
+    async fn whoever_looks_after_orders_hears_of_money_in_trouble(app: TestApp) {
+        let (ann, admin) = (app.shopper("ann").await, app.admin().await);
+        let order = buys(&ann, &app.product("9.90", 50).await).await;
+        app.settle().await;
+        let (before, of_ann) = (kinds(app, &admin).await.len(), kinds(app, &ann).await.len());
+        let (order_id, user_id) = (order.parse().unwrap(), ann.user_id().parse().unwrap());
+        let amount = || serde_json::value::to_raw_value(&9.9).unwrap();
+        let occasion = stoa_platform::Occasion::system(&app.platform().clock, &app.platform().random, "test");
+        let failed = PaymentRefundFailed {
+            order_id, user_id, version: 9, refund_id: occasion.id(), amount: amount(), reason: "the account is closed".into(),
+        };
+        let disputed = PaymentDisputed {
+            order_id, user_id, version: 9, dispute_id: "dp_1".into(), amount: Some(amount()), reason: "fraudulent".into(),
+            status: "needs_response".into(), respond_by: Some(stoa_testing::START),
+        };
+        app.platform().database.write::<_, stoa_platform::database::DatabaseError, _>(move |tx| {
+            stoa_platform::events::append(tx, &occasion, &failed)?;
+            stoa_platform::events::append(tx, &occasion, &disputed).map(drop)
+        }).await.unwrap();
+        app.settle().await;
+        let told = told(app, &admin).await;
+        assert_eq!(told.len(), before + 2);
+        let mut heard: Vec<_> = told[..2].iter().map(|told| (text(&told["kind"]), text(&told["data"]["orderId"]), text(&told["message"]))).collect();
+        heard.sort();
+        assert_eq!((heard[0].0.as_str(), heard[1].0.as_str()), ("payment_disputed", "refund_failed"));
+        assert!(heard.iter().all(|(_, of, _)| *of == order));
+        assert!(heard[0].2.contains("fraudulent") && heard[1].2.contains("the account is closed"), "{heard:?}");
+        assert_eq!(kinds(app, &ann).await.len(), of_ann, "that is not for buyers");
+        let unwilling = json!({"preferences": [{"kind": "payment_disputed", "mail": true}]});
+        admin.put("/api/notifications/preferences", unwilling).await.refused(422, "VALIDATION_FAILED");
     }
 
     async fn a_changed_password_is_told_of(app: TestApp) {

@@ -118,6 +118,46 @@ pub(crate) fn find(
     connection.find(&sql, params![id], |row| from_row(row, currency))
 }
 
+/// The refund of an order that the provider knows by this name.
+pub(crate) fn named(
+    connection: &mut Connection<'_>,
+    order: OrderId,
+    name: &str,
+    currency: Currency,
+) -> Result<Option<Refunding>, DatabaseError> {
+    let sql = format!("SELECT {COLUMNS} FROM refunds WHERE order_id = $1 AND provider_refund = $2");
+    connection.find(&sql, params![order, name], |row| from_row(row, currency))
+}
+
+/// A refund of an order that was made at the provider, whose name there is not known: the latest of this sum.
+pub(crate) fn nameless(
+    connection: &mut Connection<'_>,
+    order: OrderId,
+    amount: Option<Money>,
+    currency: Currency,
+) -> Result<Option<Refunding>, DatabaseError> {
+    let Some(amount) = amount else { return Ok(None) };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM refunds WHERE order_id = $1 AND amount = $2 AND state = 'succeeded'
+         AND provider_refund IS NULL ORDER BY id DESC LIMIT 1"
+    );
+    connection.find(&sql, params![order, amount], |row| from_row(row, currency))
+}
+
+/// Makes a refund that was done a failed one; false when it was not done.
+pub(crate) fn revoke(
+    tx: &mut Tx<'_>,
+    id: RefundId,
+    failure: &str,
+    at: Timestamp,
+) -> Result<bool, DatabaseError> {
+    let revoked = tx.execute(
+        "UPDATE refunds SET state = 'failed', failure = $2, updated_at = $3 WHERE id = $1 AND state = 'succeeded'",
+        params![id, failure, at],
+    )?;
+    Ok(revoked == 1)
+}
+
 /// The refunds of an order that are not settled, the oldest first.
 pub(crate) fn pending(
     connection: &mut Connection<'_>,

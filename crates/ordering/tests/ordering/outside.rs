@@ -1,10 +1,13 @@
 //! The `test` provider behind a line that a test can cut.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
 
 use stoa_contracts::payments::{
-    Answer, Charge, ChargeOutcome, Intent, News, Notice, NoticeError, PaymentProvider, ProviderError, Refund,
-    RefundOutcome,
+    Answer, Charge, ChargeOutcome, Dispute, Intent, News, Notice, NoticeError, PaymentProvider,
+    ProviderError, Refund, RefundOutcome,
 };
 use stoa_kernel::{Money, Timestamp};
 use stoa_ordering::TestProvider;
@@ -34,11 +37,19 @@ pub(crate) struct Outside {
     names: Names,
     line: Mutex<Line>,
     charges_asked: Mutex<u32>,
+    /// Refunds that the buyer's bank sent back.
+    sent_back: Mutex<HashSet<String>>,
 }
 
 impl Outside {
     pub(crate) fn new(provider: TestProvider, names: Names) -> Self {
-        Self { provider, names, line: Mutex::new(Line::Up), charges_asked: Mutex::new(0) }
+        Self {
+            provider,
+            names,
+            line: Mutex::new(Line::Up),
+            charges_asked: Mutex::new(0),
+            sent_back: Mutex::default(),
+        }
     }
 
     pub(crate) fn set(&self, line: Line) {
@@ -73,6 +84,11 @@ impl Outside {
         let (charge, amount) = (self.charge_of(intent).await, Money::from_minor(minor, crate::shelf::usd()));
         let refund = Refund { key: "by itself", intent, charge: &charge, amount, refund: None };
         self.provider.refund(refund).await.unwrap();
+    }
+
+    /// The buyer's bank does not take a refund that was done.
+    pub(crate) fn sends_back(&self, refund: &str) {
+        self.sent_back.lock().unwrap().insert(refund.to_owned());
     }
 
     async fn through<T>(&self, asked: Answer<'_, T>) -> Result<T, ProviderError> {
@@ -131,7 +147,15 @@ impl PaymentProvider for Outside {
     }
 
     fn find_refund<'a>(&'a self, refund: Refund<'a>) -> Answer<'a, Option<RefundOutcome>> {
-        Box::pin(self.through(self.provider.find_refund(refund)))
+        let named = refund.refund.map(|name| {
+            let is_back = self.sent_back.lock().unwrap().contains(name);
+            let failed = RefundOutcome::Failed { reason: "the account is closed".into() };
+            if is_back { failed } else { RefundOutcome::Done { refund: name.into() } }
+        });
+        match named {
+            Some(outcome) => Box::pin(self.through(Box::pin(async { Ok(Some(outcome)) }))),
+            None => Box::pin(self.through(self.provider.find_refund(refund))),
+        }
     }
 
     /// A notice is `<id> <kind> <intent> <charge> <minor>` in a JSON string; its signature is `good`.
@@ -149,6 +173,12 @@ impl PaymentProvider for Outside {
         let news = match kind {
             "captured" => News::Captured { intent, charge: charge.into(), amount },
             "moved" => News::Moved { intent },
+            "refund" => News::RefundMoved { intent, refund: charge.into(), amount },
+            "disputed" | "lost" => {
+                let status = if kind == "lost" { kind } else { "needs_response" }.to_owned();
+                let (id, reason, respond_by) = (charge.to_owned(), "fraudulent".to_owned(), None);
+                News::Disputed { intent, dispute: Dispute { id, amount, reason, status, respond_by } }
+            }
             "returned" => News::Returned { intent, total: amount },
             _ => News::Other,
         };

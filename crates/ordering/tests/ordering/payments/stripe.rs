@@ -272,6 +272,46 @@ each_engine! { &migrations();
         shop.agrees().await;
     }
 
+    async fn a_refund_that_fails_at_stripe_days_later_is_heard(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        let order = shop.order("pm_card_visa").await.expect(201).id();
+        let clerk = shop.stage.clerk();
+        clerk.refunds(&order, json!({"amount": 2})).await.expect(201);
+        let made = shop.stripe.objects("refund").await;
+        shop.stripe.sends_back(made[0]["id"].as_str().unwrap()).await;
+        let failed = shop.stripe.sent("refund.failed", 1).await;
+        let updated = shop.stripe.sent("charge.refund.updated", 1).await;
+        for sent in [&updated[0], &failed[0], &updated[0]] {
+            shop.delivers(sent).await.expect(204);
+        }
+        assert_eq!(shop.sees(&order).await, both("confirmed", "captured"));
+        let told = shop.stage.events("payment.refund_failed").await;
+        assert_eq!((told.len(), &told[0]["amount"]), (1, &json!(2.0)));
+        assert!(text(&told[0]["reason"]).contains("lost_or_stolen_card"), "{told:?}");
+        assert_eq!(clerk.refunds(&order, json!({"amount": 11.1})).await.expect(201).body["status"], "succeeded");
+        assert_eq!(shop.sees(&order).await, both("confirmed", "refunded"));
+    }
+
+    async fn a_dispute_at_stripe_is_told(db: TestDatabase) {
+        let shop = Shop::open(&db).await;
+        let order = shop.order("pm_card_visa").await.expect(201).id();
+        let intent = shop.stage.intent_of(&order).await;
+        for (status, kind) in [("needs_response", "charge.dispute.created"), ("lost", "charge.dispute.closed")] {
+            shop.stripe.is_disputed(&intent, status).await;
+            let [sent] = &shop.stripe.sent(kind, 1).await[..] else { panic!("one") };
+            shop.delivers_as(&sent.signature, &sent.body.replace("fraudulent", "general")).await.refused(400, "INVALID_SIGNATURE");
+            for _ in 0..2 {
+                shop.delivers(sent).await.expect(204);
+            }
+        }
+        let told = shop.stage.events("payment.disputed").await;
+        let seen: Vec<_> = told.iter().map(|event| (text(&event["status"]), text(&event["reason"]), event["amount"].clone())).collect();
+        let of = |status: &str| (status.to_owned(), "fraudulent".to_owned(), json!(11.1));
+        assert_eq!(seen, [of("needs_response"), of("lost")]);
+        assert!(told[0]["respondBy"].is_string());
+        shop.agrees().await;
+    }
+
     async fn a_refusal_at_stripe_is_heard_late_and_early(db: TestDatabase) {
         let shop = Shop::open(&db).await;
         let order = shop.order("deferred").await.expect(201).id();

@@ -25,6 +25,22 @@ impl Stage {
         self.person("nobody").request(request.body(Body::from(json!(words).to_string())).unwrap()).await
     }
 
+    /// The buyer's bank does not take a refund that was done; the provider has the money again.
+    async fn bank_sends_back(&self, refund: &str, minor: i64) {
+        self.outside.sends_back(refund);
+        let sql =
+            "UPDATE test_provider_charges SET refunded = refunded - CAST($1 AS BIGINT) WHERE refunded >= $1";
+        let returned = self.platform.database.write(move |tx| tx.execute(sql, stoa_platform::params![minor]));
+        returned.await.map_err(|error: stoa_platform::database::DatabaseError| error).unwrap();
+    }
+
+    /// The provider's names of all refunds, the oldest first.
+    async fn names_of_refunds(&self) -> Vec<String> {
+        let sql = "SELECT provider_refund FROM refunds ORDER BY id";
+        let read = self.platform.database.read(move |c| c.query(sql, &[], |row| row.read()));
+        read.await.map_err(|error: stoa_platform::database::DatabaseError| error).unwrap()
+    }
+
     async fn is_told(&self, words: &str) {
         self.hears(words, "good").await.expect(204);
     }
@@ -145,6 +161,87 @@ each_engine! { &migrations();
         assert_eq!(stage.bob().sees(&order).await, both("confirmed", "partially_refunded"));
         stage.clerk().refunds(&order, json!({})).await.expect(201);
         assert_eq!((stage.bob().sees(&order).await, stage.held().await), (both("confirmed", "refunded"), 0));
+        stage.close().await;
+    }
+
+    async fn a_refund_that_a_bank_sends_back_is_in_the_books_and_told(db: TestDatabase) {
+        let stage = Stage::with_provider(&db, Names::Asked);
+        let order = stage.bob().buys(&stage.product(100, 9).await, 1).await.id();
+        let intent = stage.intent_of(&order).await;
+        for amount in [1, 2] {
+            stage.clerk().refunds(&order, json!({"amount": amount})).await.expect(201);
+        }
+        let [first, second] = stage.names_of_refunds().await[..].to_vec().try_into().unwrap();
+        stage.is_told(&format!("evt_1 refund {intent} {first} 100")).await;
+        assert!(stage.events("payment.refund_failed").await.is_empty(), "it came through");
+        stage.bank_sends_back(&first, 100).await;
+        for _ in 0..3 {
+            stage.is_told(&format!("evt_2 refund {intent} {first} 100")).await;
+        }
+        stage.is_told(&format!("evt_3 refund {intent} {first} 100")).await;
+        let failed = stage.events("payment.refund_failed").await;
+        assert_eq!((failed.len(), &failed[0]["amount"], &failed[0]["reason"]), (1, &json!(1.0), &json!("the account is closed")));
+        assert_eq!(stage.bob().sees(&order).await, both("confirmed", "partially_refunded"));
+        let refunds = stage.clerk().sees_refunds(&order).await;
+        assert_eq!((&refunds[1]["status"], &refunds[1]["failure"]), (&json!("failed"), &json!("the account is closed")));
+        assert_eq!(refunds[0]["status"], "succeeded");
+
+        stage.bank_sends_back(&second, 200).await;
+        stage.is_told(&format!("evt_4 refund {intent} {second} 200")).await;
+        assert_eq!(stage.bob().sees(&order).await, both("confirmed", "captured"));
+        // All of it can be given back anew.
+        assert_eq!(stage.clerk().refunds(&order, json!({})).await.expect(201).body["amount"], json!(11.1));
+        assert_eq!(stage.bob().sees(&order).await, both("confirmed", "refunded"));
+        stage.close().await;
+    }
+
+    async fn a_refund_made_at_the_provider_can_come_back_too(db: TestDatabase) {
+        let stage = Stage::with_provider(&db, Names::Asked);
+        let order = stage.bob().buys(&stage.product(100, 9).await, 1).await.id();
+        let intent = stage.intent_of(&order).await;
+        stage.outside.gives_back_by_itself(&intent, 300).await;
+        stage.is_told(&format!("evt_1 returned {intent} - 300")).await;
+        assert_eq!(stage.bob().sees(&order).await, both("confirmed", "partially_refunded"));
+        stage.bank_sends_back("re_theirs", 300).await;
+        stage.is_told(&format!("evt_2 refund {intent} re_theirs 200")).await;
+        assert_eq!(stage.bob().sees(&order).await, both("confirmed", "partially_refunded"), "none of that sum");
+        stage.is_told(&format!("evt_3 refund {intent} re_theirs 300")).await;
+        stage.is_told(&format!("evt_4 refund {intent} re_theirs 300")).await;
+        assert_eq!(stage.bob().sees(&order).await, both("confirmed", "captured"));
+        assert_eq!(stage.events("payment.refund_failed").await.len(), 1);
+        stage.close().await;
+    }
+
+    async fn a_refund_is_looked_at_again_when_the_provider_cannot_be_asked(db: TestDatabase) {
+        let stage = Stage::with_provider(&db, Names::Asked);
+        let order = stage.bob().buys(&stage.product(100, 9).await, 1).await.id();
+        let intent = stage.intent_of(&order).await;
+        stage.clerk().refunds(&order, json!({"amount": 1})).await.expect(201);
+        let [name] = stage.names_of_refunds().await[..].to_vec().try_into().unwrap();
+        stage.bank_sends_back(&name, 100).await;
+        stage.cut(Line::Cut);
+        stage.hears(&format!("evt_1 refund {intent} {name} 100"), "good").await.expect(503);
+        assert_eq!(stage.bob().sees(&order).await, both("confirmed", "partially_refunded"));
+        stage.cut(Line::Up);
+        stage.is_told(&format!("evt_1 refund {intent} {name} 100")).await;
+        assert_eq!(stage.bob().sees(&order).await, both("confirmed", "captured"));
+        stage.close().await;
+    }
+
+    async fn a_dispute_is_told_each_time_it_moves(db: TestDatabase) {
+        let stage = Stage::with_provider(&db, Names::Asked);
+        let order = stage.bob().buys(&stage.product(100, 9).await, 1).await.id();
+        let intent = stage.intent_of(&order).await;
+        for _ in 0..2 {
+            stage.is_told(&format!("evt_1 disputed {intent} dp_1 {PRICE}")).await;
+        }
+        stage.is_told(&format!("evt_2 lost {intent} dp_1 {PRICE}")).await;
+        stage.is_told("evt_3 disputed pi_of_somebody_else dp_2 5").await;
+        let told = stage.events("payment.disputed").await;
+        let seen: Vec<_> = told.iter().map(|event| (&event["status"], &event["disputeId"], &event["amount"])).collect();
+        assert_eq!(seen, [(&json!("needs_response"), &json!("dp_1"), &json!(11.1)), (&json!("lost"), &json!("dp_1"), &json!(11.1))]);
+        assert_eq!(told[0]["orderId"], json!(order));
+        assert_eq!(stage.bob().sees(&order).await, both("confirmed", "captured"));
         stage.close().await;
     }
 
