@@ -13,6 +13,7 @@ mod logging;
 pub mod secrets;
 pub mod serve;
 pub mod settings;
+mod start_page;
 pub mod tls;
 mod v0_files;
 mod warming;

@@ -24,7 +24,7 @@ use stoa_platform::{
 use stoa_realtime::{ForgetSessions, Hub};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{agreement, app::StartError, health::Health, insight, settings::Settings};
+use crate::{agreement, app::StartError, health::Health, insight, settings::Settings, start_page::StartPage};
 
 /// Every domain, made and wired.
 pub struct Domains {
@@ -134,7 +134,13 @@ pub(crate) fn wire(
     }
     let (routes, described) = documented.split_for_parts();
     let documents = Documents::new(&described, &server_url(settings))?;
-    wired.router = wired.router.merge(routes).merge(deprecated_surface(v0)).merge(documentation(&documents));
+    let page = StartPage::of_version(env!("CARGO_PKG_VERSION"));
+    wired.router = wired
+        .router
+        .merge(routes)
+        .merge(page.before(deprecated_surface(v0)))
+        .merge(page.at_the_root())
+        .merge(documentation(&documents));
     Ok(wired)
 }
 
