@@ -183,6 +183,18 @@ const DAMAGES: &[Damage] = &[
     ),
 ];
 
+#[test]
+fn every_check_has_a_damage_that_it_must_notice() {
+    let noticed: Vec<&str> =
+        DAMAGES.iter().flat_map(|(_, _, noticed_by)| noticed_by.iter().copied()).collect();
+    for check in wiring::checks() {
+        // Those of the event log are tried where the log is; numbers from a sequence below.
+        let elsewhere = check.name.starts_with("event-") || check.name == "order-numbers";
+        assert!(elsewhere || noticed.contains(&check.name), "{} notices nothing", check.name);
+    }
+    assert!(DAMAGES.len() >= 20);
+}
+
 each_engine! {
     async fn every_kind_of_damage_is_named_and_a_whole_shop_is_clean(app: TestApp) {
         sell_of_everything(app).await;
