@@ -100,29 +100,34 @@ impl Relay for Channel {
 }
 
 /// Says what waits, in order. What cannot be said is lost.
-async fn publish(line: Arc<Line>, lane: Arc<Lane>, measures: Arc<Words>, mut waiting: mpsc::Receiver<Bytes>) {
+async fn publish(
+    redis: Arc<Line>,
+    lane: Arc<Lane>,
+    measures: Arc<Words>,
+    mut waiting: mpsc::Receiver<Bytes>,
+) {
     let mut words = Vec::with_capacity(AT_ONCE);
     while waiting.recv_many(&mut words, AT_ONCE).await > 0 {
         let count = words.len() as u64;
-        let said = match line.session() {
-            Some(session) => say_all(&line, &lane, session, &words).await,
+        let said = match redis.session() {
+            Some(session) => say_all(&redis, &lane, session, &words).await,
             None => None,
         };
         if said.is_some() {
-            measures.said.increment(count)
+            measures.said.increment(count);
         } else {
-            measures.lost.increment(count)
+            measures.lost.increment(count);
         }
         words.clear();
     }
 }
 
-async fn say_all(line: &Line, lane: &Lane, mut session: Session, words: &[Bytes]) -> Option<Vec<u64>> {
+async fn say_all(redis: &Line, lane: &Lane, mut session: Session, words: &[Bytes]) -> Option<Vec<u64>> {
     let mut pipe = ::redis::pipe();
     for word in words {
         pipe.cmd("PUBLISH").arg(&session.names.relay).arg(&**word);
     }
-    line.answer(lane, session.number, pipe.query_async(&mut session.connection)).await
+    redis.answer(lane, session.number, pipe.query_async(&mut session.connection)).await
 }
 
 struct Listener {
