@@ -21,6 +21,8 @@ impl Cluster {
         let redis = RedisServer::start();
         let home = Home::new(Engine::Postgres)
             .with("STOA_JWT_SECRET", "a secret that is good for tests alone")
+            // Tokens name it, and are to be good at both.
+            .with("STOA_PUBLIC_URL", "http://shop.example")
             .with("REDIS_URL", &redis.url())
             .with("STOA_REDIS_TIMEOUT", "5s");
         let homes = [home.another(), home];
