@@ -133,6 +133,16 @@ impl Peer {
         Ok(true)
     }
 
+    /// Refused when the socket cannot be subscribed to one thing more.
+    pub fn must_have_room(&self) -> Result<(), Fault> {
+        let (most, seat) = (self.hub.settings().subscriptions, self.seat.lock());
+        // By naming its first room it lets go of those that it heard by itself.
+        if seat.home || seat.subscriptions.len() < most {
+            return Ok(());
+        }
+        Err(Fault::too_many_subscriptions(most))
+    }
+
     /// Ends a subscription; false when there was none.
     pub async fn unsubscribe(self: &Arc<Self>, topic: &Topic) -> Result<bool, Fault> {
         let Some(ended) = self.hub.drop_subscription(self, topic) else { return Ok(false) };

@@ -142,6 +142,10 @@ impl Chat {
     async fn come_in(&self, call: &Call, dialect: Dialect) -> Result<Done, Fault> {
         let (visitor, name) = (visitor(call)?, Named::of(call)?);
         let key = RoomKey::parse(&name).ok_or(ChatError::UnknownRoom).map_err(fault)?;
+        // Nobody becomes a member, and no room is made, where the socket cannot hear it.
+        if heard(call, &name).is_none() {
+            call.peer().must_have_room()?;
+        }
         let room = self.member_room(call, visitor, key).await.map_err(fault)?;
         let topic = Topic::of(ROOM, room.id);
         call.peer().names_rooms(dialect, &topic);
