@@ -8,12 +8,14 @@ const SEPARATOR: char = '\x1e';
 
 /// Appends what a stream would carry in this frame.
 pub(super) fn append(body: &mut String, frame: &Frame) {
-    if frame.is_binary() {
-        separate(body);
-        body.push('b');
-        STANDARD.encode_string(frame.payload(), body);
-    } else if let Ok(text) = std::str::from_utf8(frame.payload()) {
-        append_text(body, text);
+    for part in frame.parts() {
+        if part.is_binary() {
+            separate(body);
+            body.push('b');
+            STANDARD.encode_string(part.payload(), body);
+        } else if let Ok(text) = std::str::from_utf8(part.payload()) {
+            append_text(body, text);
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! What a server sends is not masked, so the bytes on the wire are the same for every client: header and payload lie in
 //! one shared buffer, and a thousand queues hold a thousand references to it. Long polling sends the payload alone.
 
+use std::{slice, sync::Arc};
+
 use bytes::Bytes;
 use tungstenite::protocol::frame::{
     FrameHeader,
@@ -12,12 +14,14 @@ use tungstenite::protocol::frame::{
 /// The longest header of a frame that is not masked: two bytes and a length of eight.
 const HEADER_ROOM: usize = 10;
 
-/// An encoded WebSocket message: cheap to clone, never changed.
+/// An encoded WebSocket message, or several that go together: cheap to clone, never changed.
 #[derive(Clone, Debug)]
 pub struct Frame {
     wire: Bytes,
     header: u8,
     opcode: Kind,
+    /// Of several in one, each by itself.
+    parts: Option<Arc<[Self]>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +29,7 @@ enum Kind {
     Text,
     Binary,
     Control,
+    Joined,
 }
 
 impl Frame {
@@ -53,6 +58,17 @@ impl Frame {
         Self::control(&code.to_be_bytes(), Control::Close)
     }
 
+    /// Several messages as one piece, queued and written with nothing between them: to tell a thousand clients of sixty
+    /// things is then as much work as to tell them of one.
+    pub fn joined(frames: &[Self]) -> Self {
+        if let [one] = frames {
+            return one.clone();
+        }
+        let parts: Arc<[Self]> = frames.iter().flat_map(Self::parts).cloned().collect();
+        let wire: Vec<u8> = parts.iter().flat_map(|part| part.wire.iter().copied()).collect();
+        Self { wire: wire.into(), header: 0, opcode: Kind::Joined, parts: Some(parts) }
+    }
+
     fn control(payload: &[u8], control: Control) -> Self {
         let payload = payload.get(..125).unwrap_or(payload);
         Self::encode(payload, OpCode::Control(control), Kind::Control)
@@ -69,8 +85,21 @@ impl Frame {
         &self.wire
     }
 
-    /// The payload alone.
+    /// The messages in it: itself, unless it was joined.
+    pub fn parts(&self) -> &[Self] {
+        self.parts.as_deref().unwrap_or_else(|| slice::from_ref(self))
+    }
+
+    /// How many messages it holds.
+    pub(crate) fn count(&self) -> usize {
+        self.parts().len()
+    }
+
+    /// The payload alone. One that was joined has none of its own.
     pub fn payload(&self) -> &[u8] {
+        if self.opcode == Kind::Joined {
+            return &[];
+        }
         self.wire.get(usize::from(self.header)..).unwrap_or_default()
     }
 
@@ -117,7 +146,7 @@ impl Draft {
             let _ = header.format(length_on_wire, &mut room);
         }
         let wire = Bytes::from(self.bytes).slice(start..);
-        Frame { wire, header: u8::try_from(size).unwrap_or_default(), opcode: kind }
+        Frame { wire, header: u8::try_from(size).unwrap_or_default(), opcode: kind, parts: None }
     }
 }
 
@@ -140,6 +169,17 @@ mod tests {
         let long = Frame::binary(&vec![7; 65_536]);
         assert_eq!(long.wire().get(..10), Some(&[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0][..]));
         assert_eq!(long.payload().len(), 65_536);
+    }
+
+    #[test]
+    fn joined_frames_go_over_the_wire_one_after_the_other_and_keep_their_payloads() {
+        let joined = Frame::joined(&[Frame::text("a"), Frame::binary(&[7])]);
+        let joined = Frame::joined(&[joined, Frame::text("b")]);
+        assert_eq!(joined.wire().as_ref(), b"\x81\x01a\x82\x01\x07\x81\x01b");
+        let payloads: Vec<&[u8]> = joined.parts().iter().map(Frame::payload).collect();
+        assert_eq!(payloads, [&b"a"[..], &[7], b"b"]);
+        assert_eq!((joined.count(), joined.payload()), (3, &[][..]));
+        assert_eq!(Frame::joined(&[Frame::text("a")]).payload(), b"a");
     }
 
     #[test]

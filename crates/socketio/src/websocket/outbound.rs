@@ -89,6 +89,12 @@ struct Owed {
     bytes: usize,
 }
 
+impl Owed {
+    fn with(self, frame: &Frame) -> Self {
+        Self { frames: self.frames + frame.count(), bytes: self.bytes + frame.size() }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     frame: Frame,
@@ -127,14 +133,14 @@ impl Outbound {
 
     /// Queues a frame and what must follow it with nothing between, or cuts the stream if they find no room.
     pub(crate) fn push_together(&self, first: &Frame, rest: &[Frame]) -> Result<(), SendError> {
-        let bytes = rest.iter().fold(first.size(), |sum, frame| sum + frame.size());
+        let owed = std::iter::once(first).chain(rest).fold(Owed::default(), Owed::with);
         let since = Instant::now();
         let mut queue = self.queue.lock();
         if queue.end.is_some() {
             return Err(SendError::Ended);
         }
-        let frames = queue.owed.frames + 1 + rest.len();
-        let bytes = queue.owed.bytes + bytes;
+        let frames = queue.owed.frames + owed.frames;
+        let bytes = queue.owed.bytes + owed.bytes;
         if frames > self.limits.frames || bytes > self.limits.bytes {
             queue.finish(Reason::QueueFull, true);
             return Err(SendError::Overflow);
@@ -287,8 +293,7 @@ impl Queue {
             bytes += entry.frame.size();
             self.writing_since.get_or_insert(entry.since);
             if entry.counted {
-                self.writing.frames += 1;
-                self.writing.bytes += entry.frame.size();
+                self.writing = self.writing.with(&entry.frame);
             }
             batch.push(entry.frame);
         }
@@ -372,6 +377,19 @@ mod tests {
         assert_eq!(outbound.queued(), (2, 9));
         assert_eq!(outbound.push(&Frame::text("")), Err(SendError::Overflow));
         assert_eq!(outbound.ended(), Some(Reason::QueueFull));
+    }
+
+    #[test]
+    fn what_is_joined_counts_as_all_that_it_holds() {
+        let joined = Frame::joined(&[Frame::text("a"), Frame::text("b")]);
+        let outbound = Outbound::new(limits(3, 100));
+        outbound.push(&joined).unwrap();
+        assert_eq!(outbound.queued(), (2, 6));
+        assert_eq!(taken(&outbound).0, Some(Take::Batch));
+        outbound.sent();
+        assert_eq!(outbound.queued(), (0, 0));
+        outbound.push(&joined).unwrap();
+        assert_eq!(outbound.push(&joined), Err(SendError::Overflow));
     }
 
     #[test]

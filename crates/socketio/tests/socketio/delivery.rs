@@ -6,6 +6,7 @@ use stoa_socketio::{Packet, Reason, Socket, websocket::OutboundLimits};
 
 use crate::{
     app::Stage,
+    polling::Polling,
     serve::{patiently, until},
     websocket_client::Websocket,
 };
@@ -19,6 +20,26 @@ async fn ten_thousand_events_leave_in_order_without_acks() {
     for number in 0..10_000 {
         assert_eq!(client.text().await, format!("42[\"drop\",{number}]"));
     }
+}
+
+#[tokio::test]
+async fn joined_packets_are_heard_one_by_one_over_every_transport() {
+    let mut stage = Stage::new().await;
+    let mut websocket = Websocket::join(stage.address).await;
+    let first = stage.connected().await;
+    let polling = Polling::join(&stage).await;
+    let second = stage.connected().await;
+    let packets: Vec<Packet> =
+        (1..=3).map(|number| Packet::event("/", "news", &(number,)).unwrap()).collect();
+    let joined = Packet::joined(&packets);
+    for socket in [first, second] {
+        socket.send(&joined).unwrap();
+    }
+    let expected = [1, 2, 3].map(|number| format!("42[\"news\",{number}]"));
+    for packet in &expected {
+        assert_eq!(websocket.text().await, *packet);
+    }
+    assert_eq!(polling.poll().await, expected.join("\x1e"));
 }
 
 async fn join_many(stage: &mut Stage, count: usize) -> Vec<(Websocket, Socket)> {
