@@ -10,10 +10,11 @@ use std::{net::IpAddr, sync::Arc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use stoa_kernel::{Actor, Credentials, Refusal, SignedIn, UserId};
-use stoa_platform::events::{Filter, Offset, read_after};
+use stoa_platform::events::Offset;
 
 use crate::{
     Dialect, Hub, Topic,
+    ledger::Change,
     line::Line,
     peer::{Identity, Peer},
     store::{self, Kept, KeptSeat, KeptSubscription, SessionHash},
@@ -107,7 +108,7 @@ impl Hub {
             alive_until: self.alive_until(),
         };
         let session = peer.session;
-        self.0.platform.database.write(move |tx| store::insert(tx, session, &new)).await?;
+        self.0.ledger.write(Change::Begin(session, new)).await?;
         self.add(&peer);
         let heard = self.register_all(&peer, by_itself(person.user, home, topics));
         if home && heard > looked_at {
@@ -127,21 +128,21 @@ impl Hub {
         person: Option<&SignedIn>,
     ) -> Result<Option<Arrived>, Refusal> {
         let session = hash_of(secret);
-        // What is read for one waits in memory until it is sent, so not everybody's is read at once.
-        let _turn = self.0.recoveries.acquire().await.map_err(Refusal::internal)?;
         let Some((kept, person)) = self.claimable(session, person).await? else { return Ok(None) };
         let Some(offset) = self.offset_of(arrival, &kept).await? else {
             self.0.measures.arrived("offset_gone");
             return Ok(None);
         };
-        let (from, until) = ((kept.claim, person.session), self.alive_until());
-        if !self.0.platform.database.write(move |tx| store::claim(tx, session, from, until)).await? {
+        let (seen, login, alive_until) = (kept.claim, person.session, self.alive_until());
+        if !self.0.ledger.write(Change::Claim { session, seen, login, alive_until }).await? {
             return Ok(None);
         }
         let identity = Identity { user: person.user, login: person.session, session, claim: kept.claim + 1 };
         let peer = Peer::new(self, self.next_number(), line.clone(), identity, kept.seat.home);
         let wanted = self.still_heard(&person, &kept.seat).await?;
         self.add(&peer);
+        // What is read for one waits in memory until it is sent, so not everybody's is read at once.
+        let _turn = self.0.recoveries.acquire().await.map_err(Refusal::internal)?;
         let Ok((mut first, heard)) = self.missed(&peer, &kept, wanted, offset).await? else {
             self.0.measures.arrived("too_much");
             self.remove(&peer);
@@ -206,8 +207,8 @@ impl Hub {
             }
             tokio::time::sleep(BEHIND_PAUSE).await;
         }
-        let oldest = self.0.platform.database.read(|c| read_after(c, 0, Filter::default(), 1)).await?;
-        let kept_from = oldest.first().map_or(0, |event| event.pos - 1);
+        let oldest = self.0.platform.database.get(stoa_platform::events::oldest).await?;
+        let kept_from = oldest.map_or(0, |oldest| oldest - 1);
         Ok((kept_from <= pos && pos <= self.heard()).then_some(pos))
     }
 

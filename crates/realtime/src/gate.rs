@@ -14,8 +14,14 @@ use crate::{line::Line, utterance::Utterance};
 #[derive(Debug)]
 pub(crate) struct Gate {
     closed: AtomicBool,
-    held: Mutex<Vec<Arc<Utterance>>>,
+    held: Mutex<Held>,
     most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    utterances: Vec<Arc<Utterance>>,
+    count: usize,
 }
 
 impl Gate {
@@ -32,7 +38,7 @@ impl Gate {
     /// Lets through what was held, and from here on everything.
     pub(crate) fn open(&self, line: &Line) {
         let mut held = self.held.lock();
-        for utterance in std::mem::take(&mut *held) {
+        for utterance in std::mem::take(&mut *held).utterances {
             line.send(&utterance);
         }
         self.closed.store(false, Ordering::Release);
@@ -43,10 +49,11 @@ impl Gate {
             let mut held = self.held.lock();
             // It may have been opened meanwhile.
             if self.closed.load(Ordering::Acquire) {
-                if held.len() >= self.most {
+                held.count += utterance.count();
+                if held.count > self.most {
                     line.cut(Reason::QueueFull);
                 } else {
-                    held.push(Arc::clone(utterance));
+                    held.utterances.push(Arc::clone(utterance));
                 }
                 return;
             }

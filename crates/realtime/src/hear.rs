@@ -14,49 +14,69 @@ use crate::{
     utterance::Utterance,
 };
 
-/// After so many deliveries the hub lets others have the thread.
-const DELIVERIES_AT_ONCE: usize = 4_000;
+/// After so many sockets were told the hub lets others have the thread.
+const TOLD_AT_ONCE: usize = 4_000;
+/// Events that are told as one piece at most. A socket that has room for few hears them in smaller ones.
+const MOST_TOGETHER: usize = 64;
 
 impl Hub {
-    pub(crate) async fn hear(&self, events: Vec<StoredEvent>) {
-        let mut delivered = 0;
-        for event in &events {
-            let effects = self.effects_of(event);
+    pub(crate) async fn hear(&self, events: Vec<Arc<StoredEvent>>) {
+        let (mut rest, mut told) = (events.as_slice(), 0);
+        while let Some(first) = rest.first() {
+            let effects = self.effects_of(first);
             for effect in &effects {
                 if let Effect::Grant(user, topic) = effect {
                     self.grant(*user, topic);
                 }
             }
-            delivered += self.deliver(event);
+            let (together, others) = rest.split_at(self.told_together(rest));
+            told += self.deliver(together);
             for effect in effects {
                 self.take_effect(effect);
             }
-            if delivered >= DELIVERIES_AT_ONCE {
-                delivered = 0;
+            if told >= TOLD_AT_ONCE {
+                told = 0;
                 tokio::task::yield_now().await;
             }
+            rest = others;
         }
         self.0.measures.topics(self.0.topics.lock().len());
     }
 
-    /// Tells an event to all who hear its topic; answers to how many.
-    fn deliver(&self, event: &StoredEvent) -> usize {
+    /// How many events at the beginning of these are told as one piece: those of one topic that do nothing but being told.
+    fn told_together(&self, events: &[Arc<StoredEvent>]) -> usize {
+        let Some(first) = events.first() else { return 0 };
+        let most = MOST_TOGETHER.min(self.settings().outbound.frames / 4);
+        let only_told = |event: &StoredEvent| !self.0.sockets.acting.contains_key(event.kind.as_str());
+        let alike = |event: &&Arc<StoredEvent>| event.topic == first.topic && only_told(event);
+        events.iter().take(most).take_while(alike).count().max(1)
+    }
+
+    /// Tells events of one topic to all who hear it; answers how many sockets were told.
+    fn deliver(&self, events: &[Arc<StoredEvent>]) -> usize {
+        let Some(last) = events.last() else { return 0 };
         let groups = {
             let mut topics = self.0.topics.lock();
-            topics.heard = event.pos;
-            topics.hearing(&event.topic)
+            topics.heard = last.pos;
+            topics.hearing(&last.topic)
         };
-        let mut delivered = 0;
+        let (mut sockets, mut deliveries) = (0, 0);
         for group in groups {
-            let Some(utterance) = self.utterance(event, &group.hearer()) else { continue };
-            let utterance = Arc::new(utterance);
-            for subscription in group.members.iter().filter(|one| one.is_active()) {
-                subscription.peer.send(&utterance);
+            let hearer = group.hearer();
+            let said: Vec<_> =
+                events.iter().filter_map(|event| self.utterance(event, &hearer)).map(Arc::new).collect();
+            if said.is_empty() {
+                continue;
             }
-            delivered += group.members.len();
+            let said = Utterance::several(said);
+            for subscription in group.members.iter().filter(|one| one.is_active()) {
+                subscription.peer.send(&said);
+            }
+            sockets += group.members.len();
+            deliveries += group.members.len() * said.count();
         }
-        self.0.measures.delivered(delivered);
-        delivered
+        self.0.measures.delivered(deliveries);
+        sockets
     }
 
     /// An event in the words of a hearer, if there are any for it.

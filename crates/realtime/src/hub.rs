@@ -21,6 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::{
     Dialect, RealtimeSettings, Sockets, Topic,
     hear::end_login,
+    ledger::Ledger,
     lobby::Lobby,
     measures::Measures,
     neighbours::{Neighbours, NodeId},
@@ -59,6 +60,8 @@ pub(crate) struct Inside {
     pub(crate) telling: Mutex<()>,
     /// Rung when there is something to be told by and by.
     pub(crate) stirred: Notify,
+    /// Where what is kept of sockets is written.
+    pub(crate) ledger: Ledger,
     numbers: AtomicU64,
     /// Clients that are given what they missed at once.
     pub(crate) recoveries: Semaphore,
@@ -101,6 +104,7 @@ impl Hub {
             telling: Mutex::default(),
             settings,
             stirred: Notify::new(),
+            ledger: Ledger::of(&platform.database),
             numbers: AtomicU64::new(0),
             recoveries: Semaphore::new(RECOVERIES_AT_ONCE),
         }))

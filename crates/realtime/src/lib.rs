@@ -17,6 +17,7 @@ mod fault;
 mod gate;
 mod hear;
 mod hub;
+mod ledger;
 mod line;
 mod lobby;
 mod measures;

@@ -11,6 +11,7 @@ use stoa_platform::{
 
 use crate::{
     Hub,
+    ledger::Change,
     peer::Peer,
     sockets::Effect,
     store::{self, SessionHash},
@@ -25,7 +26,7 @@ impl Hub {
     /// Keeps what a socket hears; false when its session is another socket's by now.
     pub(crate) async fn keep(&self, peer: &Peer) -> Result<bool, DatabaseError> {
         let (session, claim, seat) = (peer.session, peer.claim, peer.kept_seat());
-        self.0.platform.database.write(move |tx| store::keep(tx, session, claim, &seat)).await
+        self.0.ledger.write(Change::Keep { session, claim, seat }).await
     }
 
     /// Until when a session lives that somebody has now.
@@ -35,8 +36,7 @@ impl Hub {
 
     /// From here on the session of a socket that has gone waits for its client.
     pub(crate) async fn rest(&self, session: SessionHash) {
-        let until = self.alive_until();
-        let rested = self.0.platform.database.write(move |tx| store::prolong(tx, &[session], until)).await;
+        let rested = self.0.ledger.write(Change::Rest { session, alive_until: self.alive_until() }).await;
         if let Err(error) = rested {
             // It lives on from when it was prolonged last, which was not long ago.
             tracing::debug!(%error, "a socket's session was not prolonged");

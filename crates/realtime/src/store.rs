@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stoa_kernel::{SessionId, Timestamp, UserId};
 use stoa_platform::{
-    database::{Connection, DatabaseError, Row, Tx, Value, placeholders},
+    database::{Connection, DatabaseError, Row, Tx, Value, insert_rows, placeholders},
     params,
 };
 
@@ -47,25 +47,25 @@ pub(crate) struct KeptSubscription {
     pub(crate) since: i64,
 }
 
-pub(crate) fn insert(tx: &mut Tx<'_>, id: SessionHash, new: &Kept) -> Result<(), DatabaseError> {
-    let subscriptions = written(&new.seat)?;
-    tx.execute(
-        "INSERT INTO realtime_sessions
-             (id, user_id, login, epoch, since, claim, home, subscriptions, alive_until)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        params![
-            &id[..],
-            new.user,
-            new.login,
-            &new.epoch,
-            new.since,
-            new.claim,
-            new.seat.home,
-            subscriptions,
-            new.alive_until
-        ],
-    )?;
-    Ok(())
+/// Inserts sessions that begin.
+pub(crate) fn insert(tx: &mut Tx<'_>, begun: &[(SessionHash, &Kept)]) -> Result<(), DatabaseError> {
+    let rows = begun.iter().map(|(id, new)| {
+        Ok([
+            Value::from(&id[..]),
+            new.user.into(),
+            new.login.into(),
+            (&new.epoch).into(),
+            new.since.into(),
+            new.claim.into(),
+            new.seat.home.into(),
+            written(&new.seat)?.into(),
+            new.alive_until.into(),
+        ])
+    });
+    let rows = rows.collect::<Result<Vec<_>, DatabaseError>>()?;
+    let into =
+        "realtime_sessions (id, user_id, login, epoch, since, claim, home, subscriptions, alive_until)";
+    insert_rows(tx, into, &rows, "").map(drop)
 }
 
 pub(crate) fn find(c: &mut Connection<'_>, id: SessionHash) -> Result<Option<Kept>, DatabaseError> {

@@ -322,7 +322,7 @@ async fn start_tail(platform: &Platform, cache_tags: CacheTags) -> Result<Option
         return Ok(None);
     }
     let (cache, heard_by) = (platform.cache.clone(), platform.cache.clone());
-    let hear = move |events: Vec<StoredEvent>| {
+    let hear = move |events: Vec<Arc<StoredEvent>>| {
         let tags: Vec<Tag> =
             events.iter().flat_map(|event| cache_tags.iter().flat_map(|tags| tags(event))).collect();
         cache.invalidate(&tags);

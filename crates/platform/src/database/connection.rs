@@ -9,7 +9,10 @@ use std::{
 use super::{
     DatabaseError, Row, Signal, Value, measures::Measures, postgres::PostgresSession, signals::Raised,
 };
-use crate::metrics::Histogram;
+use crate::{
+    events::{Appended, StoredEvent},
+    metrics::Histogram,
+};
 
 /// Which engine runs the SQL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +106,49 @@ impl<'c> Connection<'c> {
         self.remember(begun, rows)
     }
 
+    /// Runs a statement for each of these rows of values; answers how many rows it changed in all. On SQLite that costs
+    /// less than one statement of many rows, on PostgreSQL it is a round trip for each.
+    pub fn execute_each<'v>(
+        &mut self,
+        sql: &str,
+        rows: impl IntoIterator<Item: AsRef<[Value<'v>]>>,
+    ) -> Result<u64, DatabaseError> {
+        let begun = Instant::now();
+        let changed = match &mut self.link {
+            Link::Sqlite(connection) => {
+                translate(sql, &mut self.translated);
+                sqlite_execute_each(connection, &self.translated, rows)
+            }
+            Link::Postgres(session) => {
+                rows.into_iter().try_fold(0, |sum, row| Ok(sum + session.execute(sql, row.as_ref())?))
+            }
+        };
+        self.remember(begun, changed)
+    }
+
+    /// Runs a query for each of these rows of values; answers what all of them found, in order.
+    pub fn query_each<'v, T>(
+        &mut self,
+        sql: &str,
+        rows: impl IntoIterator<Item: AsRef<[Value<'v>]>>,
+        mut read: impl FnMut(&Row<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<Vec<T>, DatabaseError> {
+        let begun = Instant::now();
+        let found = match &mut self.link {
+            Link::Sqlite(connection) => {
+                translate(sql, &mut self.translated);
+                sqlite_query_each(connection, &self.translated, rows, &mut read)
+            }
+            Link::Postgres(session) => rows.into_iter().try_fold(Vec::new(), |mut found, row| {
+                for row in session.query(sql, row.as_ref())? {
+                    found.push(read(&Row::postgres(&row))?);
+                }
+                Ok(found)
+            }),
+        };
+        self.remember(begun, found)
+    }
+
     /// Runs a query for one row at most.
     pub fn find<T>(
         &mut self,
@@ -121,6 +167,14 @@ impl<'c> Connection<'c> {
             Link::Postgres(session) => session.batch(sql),
         };
         self.remember(begun, done)
+    }
+
+    /// The key of the row that was inserted last, on SQLite.
+    pub(crate) fn last_row(&self) -> Option<i64> {
+        match &self.link {
+            Link::Sqlite(connection) => Some(connection.last_insert_rowid()),
+            Link::Postgres(_) => None,
+        }
     }
 
     /// The first error since the last rollback: whoever swallows one cannot commit.
@@ -147,13 +201,37 @@ fn sqlite_query<T>(
     values: &[Value<'_>],
     read: &mut impl FnMut(&Row<'_>) -> Result<T, DatabaseError>,
 ) -> Result<Vec<T>, DatabaseError> {
+    sqlite_query_each(connection, sql, [values], read)
+}
+
+fn sqlite_query_each<'v, T>(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    each: impl IntoIterator<Item: AsRef<[Value<'v>]>>,
+    read: &mut impl FnMut(&Row<'_>) -> Result<T, DatabaseError>,
+) -> Result<Vec<T>, DatabaseError> {
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(read(&Row::sqlite(row))?);
+    for values in each {
+        let mut rows = statement.query(rusqlite::params_from_iter(values.as_ref()))?;
+        while let Some(row) = rows.next()? {
+            found.push(read(&Row::sqlite(row))?);
+        }
     }
     Ok(found)
+}
+
+fn sqlite_execute_each<'v>(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    each: impl IntoIterator<Item: AsRef<[Value<'v>]>>,
+) -> Result<u64, DatabaseError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut changed = 0;
+    for values in each {
+        changed += statement.execute(rusqlite::params_from_iter(values.as_ref()))? as u64;
+    }
+    Ok(changed)
 }
 
 /// To SQLite `$1` is a *name*, numbered by first appearance; `?1` is the number that PostgreSQL means.
@@ -182,6 +260,7 @@ pub struct Tx<'c> {
     connection: Connection<'c>,
     raised: Raised,
     hooks: Vec<Box<dyn FnOnce() + Send>>,
+    appended: Appended,
     depth: u32,
 }
 
@@ -190,9 +269,15 @@ pub struct Tx<'c> {
 pub(super) struct AfterCommit {
     raised: Raised,
     hooks: Vec<Box<dyn FnOnce() + Send>>,
+    appended: Appended,
 }
 
 impl AfterCommit {
+    /// What it did to the log.
+    pub(super) fn take_appended(&mut self) -> Appended {
+        std::mem::take(&mut self.appended)
+    }
+
     /// Runs the hooks and answers what is to be announced. The transaction stands, so a hook that panics is only told.
     pub(super) fn run(self) -> Raised {
         for hook in self.hooks {
@@ -206,7 +291,8 @@ impl AfterCommit {
 
 impl<'c> Tx<'c> {
     pub(super) fn new(connection: Connection<'c>) -> Self {
-        Self { connection, raised: Raised::default(), hooks: Vec::new(), depth: 0 }
+        let (raised, appended) = (Raised::default(), Appended::default());
+        Self { connection, raised, hooks: Vec::new(), appended, depth: 0 }
     }
 
     /// Runs `work` in a savepoint: when it fails nothing of it stays, and the transaction goes on, unless it was the
@@ -230,7 +316,7 @@ impl<'c> Tx<'c> {
         name: &str,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        let (raised, hooks) = (self.raised, self.hooks.len());
+        let (raised, hooks, appended) = (self.raised, self.hooks.len(), self.appended.len());
         self.batch(&format!("SAVEPOINT {name}"))?;
         let result = work(self);
         if result.is_ok() && self.failure.is_none() {
@@ -239,6 +325,7 @@ impl<'c> Tx<'c> {
         }
         self.raised = raised;
         self.hooks.truncate(hooks);
+        self.appended.truncate(appended);
         let undone = self.batch(&format!("ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"));
         let failure = self.connection.failure.take();
         if let Some(engine) = failure.iter().find(|error| error.is_engine_failure()) {
@@ -262,8 +349,18 @@ impl<'c> Tx<'c> {
         self.hooks.push(Box::new(hook));
     }
 
+    /// Keeps an event that was just appended for those who hear the log here.
+    pub(crate) fn hand_over(&mut self, event: StoredEvent) {
+        self.appended.push(event);
+    }
+
+    /// Those who hear the log here have to read it.
+    pub(crate) fn hand_over_nothing(&mut self) {
+        self.appended.give_up();
+    }
+
     pub(super) fn into_after_commit(self) -> AfterCommit {
-        AfterCommit { raised: self.raised, hooks: self.hooks }
+        AfterCommit { raised: self.raised, hooks: self.hooks, appended: self.appended }
     }
 }
 

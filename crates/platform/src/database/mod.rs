@@ -6,6 +6,7 @@
 mod connection;
 mod dialling;
 mod error;
+mod lanes;
 mod measures;
 mod migrate;
 mod postgres;
@@ -20,10 +21,13 @@ pub use connection::{Connection, Engine, Tx};
 pub use dialling::BadAddress;
 pub(crate) use dialling::Dialling;
 pub use error::DatabaseError;
+pub use lanes::{Bounds, Entered, Lanes, together_or_alone};
 pub use measures::Load;
 pub use migrate::{Migration, MigrationError, migrate, pending_migrations};
 pub use signals::{Signal, Signals};
-pub use value::{Column, Row, Value, in_list, insert_many, placeholders, rows_of_few_lengths, tuples};
+pub use value::{
+    Column, Row, Value, in_list, insert_many, insert_rows, placeholders, rows_of_few_lengths, tuples,
+};
 
 use self::{measures::Measures, postgres::PostgresPool, sqlite::SqliteDatabase, work::queued};
 use crate::{

@@ -7,6 +7,8 @@ use std::{
 
 use tokio::sync::watch;
 
+use crate::events::Recent;
+
 /// A kind of announcement a transaction can make.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Signal {
@@ -45,6 +47,7 @@ pub struct Signals {
     jobs: watch::Sender<u64>,
     /// Events that were appended and have no place yet, for the thread that numbers them; on SQLite they have one.
     unnumbered: Option<Knock>,
+    recent: Recent,
 }
 
 impl Signals {
@@ -54,6 +57,7 @@ impl Signals {
             events: watch::Sender::new(0),
             jobs: watch::Sender::new(0),
             unnumbered: numbered_later.then(Knock::default),
+            recent: Recent::default(),
         }
     }
 
@@ -84,6 +88,11 @@ impl Signals {
         if raised.jobs {
             self.ring(Signal::Jobs);
         }
+    }
+
+    /// The newest events that were committed here, where they have their place at once.
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     fn bell(&self, signal: Signal) -> &watch::Sender<u64> {

@@ -276,7 +276,10 @@ impl Writer {
         let mut raised = super::signals::Raised::default();
         let mut answers = Vec::with_capacity(members.len());
         for Member { work, outcome } in members {
-            let outcome = outcome.map(|after| raised.merge(after.run()));
+            let outcome = outcome.map(|mut after| {
+                self.signals.recent().take_in(after.take_appended());
+                raised.merge(after.run());
+            });
             answers.push((work, outcome));
         }
         self.signals.announce(raised);

@@ -1,13 +1,13 @@
 //! Values on their way into statements and out of rows, the same for both engines.
 
-use std::{borrow::Cow, cell::Cell, error::Error};
+use std::{borrow::Cow, cell::Cell, error::Error, fmt::Write as _};
 
 use postgres::types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use stoa_kernel::{Id, Money, Timestamp};
 use uuid::Uuid;
 
-use super::{DatabaseError, Engine};
+use super::{DatabaseError, Engine, Tx};
 
 /// A value to bind. Ids are BLOB(16) or UUID, times BIGINT microseconds, money BIGINT minor units, JSON is TEXT.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,15 +28,49 @@ pub enum Value<'a> {
 
 /// `$from, $from+1, …`: so many placeholders for an IN list or VALUES row.
 pub fn placeholders(from: usize, count: usize) -> String {
-    let names: Vec<String> = (from..from + count).map(|number| format!("${number}")).collect();
-    names.join(", ")
+    let mut names = String::with_capacity(count * 6);
+    append_placeholders(&mut names, from, count);
+    names
 }
 
 /// `($1, $2), ($3, $4), …`: the VALUES of so many rows.
 pub fn tuples(rows: usize, columns: usize) -> String {
-    let tuples: Vec<String> =
-        (0..rows).map(|row| format!("({})", placeholders(row * columns + 1, columns))).collect();
-    tuples.join(", ")
+    let mut tuples = String::with_capacity(rows * (columns * 6 + 4));
+    for row in 0..rows {
+        tuples.push_str(if row == 0 { "(" } else { ", (" });
+        append_placeholders(&mut tuples, row * columns + 1, columns);
+        tuples.push(')');
+    }
+    tuples
+}
+
+fn append_placeholders(text: &mut String, from: usize, count: usize) {
+    for number in from..from + count {
+        // Writing into a string cannot fail.
+        let _ = write!(text, "{}${number}", if number == from { "" } else { ", " });
+    }
+}
+
+/// Inserts rows into `table (column, …)`, with `rest` behind their VALUES: on SQLite one by one, which costs least there,
+/// on PostgreSQL many to a statement, which is a round trip.
+pub fn insert_rows<const COLUMNS: usize>(
+    tx: &mut Tx<'_>,
+    table: &str,
+    rows: &[[Value<'_>; COLUMNS]],
+    rest: &str,
+) -> Result<u64, DatabaseError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    if tx.engine() == Engine::Sqlite {
+        return tx.execute_each(&insert_many(Engine::Sqlite, table, (1, COLUMNS), rest), rows);
+    }
+    let mut inserted = 0;
+    for some in rows_of_few_lengths(rows) {
+        let insert = insert_many(Engine::Postgres, table, (some.len(), COLUMNS), rest);
+        inserted += tx.execute(&insert, some.as_flattened())?;
+    }
+    Ok(inserted)
 }
 
 /// The statement that inserts so many rows of so many columns into `table (column, …)`, and `rest` behind them.

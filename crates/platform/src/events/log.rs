@@ -9,10 +9,7 @@ use stoa_kernel::{Id, Timestamp};
 use super::HandlerError;
 use crate::{
     Occasion,
-    database::{
-        Connection, DatabaseError, Engine, Row, Signal, Tx, Value, insert_many, placeholders,
-        rows_of_few_lengths,
-    },
+    database::{Connection, DatabaseError, Engine, Row, Signal, Tx, Value, insert_rows, placeholders},
     params,
 };
 
@@ -70,6 +67,20 @@ impl StoredEvent {
     /// The payload as the type it was written from.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, HandlerError> {
         Ok(serde_json::from_str(&self.payload)?)
+    }
+
+    fn values(&self) -> [Value<'_>; 9] {
+        [
+            self.id.into(),
+            (&self.topic).into(),
+            (&self.kind).into(),
+            (&self.aggregate).into(),
+            self.version.into(),
+            (&self.actor).into(),
+            self.at.into(),
+            (&self.payload).into(),
+            self.trace.as_deref().into(),
+        ]
     }
 
     const COLUMNS: &'static str = "pos, id, topic, type, aggregate, version, actor, at, payload, trace";
@@ -158,10 +169,11 @@ const APPEND_SQLITE: &str =
 /// Appends an event in the transaction that makes it happen. Do it after the aggregate's row is written, so that the
 /// log has an aggregate's events in the order of its versions.
 pub fn append<E: Event>(tx: &mut Tx<'_>, occasion: &Occasion, event: &E) -> Result<EventId, DatabaseError> {
-    let id: EventId = occasion.id();
-    let sql = if tx.engine() == Engine::Postgres { APPEND_POSTGRES } else { APPEND_SQLITE };
-    tx.execute(sql, &columns(id, occasion, event)?)?;
+    let event = written(occasion, event)?;
+    let (sql, id) = (if tx.engine() == Engine::Postgres { APPEND_POSTGRES } else { APPEND_SQLITE }, event.id);
+    tx.execute(sql, &event.values())?;
     tx.raise(Signal::Events);
+    hand_over(tx, vec![event]);
     Ok(id)
 }
 
@@ -170,38 +182,40 @@ pub fn append_all<E: Event>(tx: &mut Tx<'_>, events: &[(&Occasion, E)]) -> Resul
     // The first by itself: that gives the transaction its number, as above.
     let Some(((occasion, first), rest)) = events.split_first() else { return Ok(()) };
     append(tx, occasion, first)?;
-    for some in rows_of_few_lengths(rest) {
-        let mut values = Vec::with_capacity(some.len() * COLUMNS_APPENDED);
-        for (occasion, event) in some {
-            values.extend(columns(occasion.id(), occasion, event)?);
-        }
-        let into = "events (id, topic, type, aggregate, version, actor, at, payload, trace)";
-        let insert = insert_many(tx.engine(), into, (some.len(), COLUMNS_APPENDED), "");
-        tx.execute(&insert, &values)?;
-    }
+    let rest =
+        rest.iter().map(|(occasion, event)| written(occasion, event)).collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<_> = rest.iter().map(StoredEvent::values).collect();
+    insert_rows(tx, "events (id, topic, type, aggregate, version, actor, at, payload, trace)", &rows, "")?;
+    drop(rows);
+    hand_over(tx, rest);
     Ok(())
 }
 
-const COLUMNS_APPENDED: usize = 9;
-
-fn columns<'e, E: Event>(
-    id: EventId,
-    occasion: &'e Occasion,
-    event: &E,
-) -> Result<[Value<'e>; COLUMNS_APPENDED], DatabaseError> {
+/// An event as it will stand in the log, but for its place.
+fn written<E: Event>(occasion: &Occasion, event: &E) -> Result<StoredEvent, DatabaseError> {
     let payload = serde_json::to_string(event)
         .map_err(|error| DatabaseError::Defect(format!("event {} cannot be written: {error}", E::TYPE)))?;
-    Ok([
-        id.into(),
-        event.topic().into(),
-        E::TYPE.into(),
-        event.aggregate().into(),
-        event.version().into(),
-        (&occasion.actor).into(),
-        occasion.at.into(),
-        payload.into(),
-        occasion.trace.as_deref().into(),
-    ])
+    Ok(StoredEvent {
+        pos: 0,
+        id: occasion.id(),
+        topic: event.topic(),
+        kind: E::TYPE.to_owned(),
+        aggregate: event.aggregate(),
+        version: event.version(),
+        actor: occasion.actor.clone(),
+        at: occasion.at,
+        payload,
+        trace: occasion.trace.clone(),
+    })
+}
+
+/// Where events have their place at once, those who hear the log on this node are handed them when they are committed.
+fn hand_over(tx: &mut Tx<'_>, appended: Vec<StoredEvent>) {
+    let Some(last) = tx.last_row() else { return };
+    let first = last + 1 - i64::try_from(appended.len()).unwrap_or(i64::MAX);
+    for (pos, event) in (first..).zip(appended) {
+        tx.hand_over(StoredEvent { pos, ..event });
+    }
 }
 
 /// Takes something out of the log again: gives the events of `aggregate` that are of one of these types the payloads that
@@ -227,6 +241,7 @@ pub fn rewrite(
     let found: Vec<(i64, String, String)> =
         tx.query(&sql, params![aggregate], |row| Ok((row.read()?, row.read()?, row.read()?)))?;
     let update = format!("UPDATE events SET payload = $2 WHERE {key} = $1");
+    tx.hand_over_nothing();
     for (place, kind, payload) in found {
         tx.execute(&update, params![place, change(&kind, &payload)?])?;
     }
@@ -241,6 +256,19 @@ pub fn head(connection: &mut Connection<'_>) -> Result<Offset, DatabaseError> {
     };
     let offset = connection.find(sql, &[], |row| Ok(Offset { epoch: row.read()?, pos: row.read()? }))?;
     offset.ok_or_else(|| DatabaseError::Decode("the event log has lost its head row".into()))
+}
+
+/// The newest place of a topic of which there is any left. On PostgreSQL what is committed has no place yet for a moment.
+pub fn newest_of_topic(connection: &mut Connection<'_>, topic: &str) -> Result<Option<i64>, DatabaseError> {
+    let newest =
+        connection.find("SELECT MAX(pos) FROM events WHERE topic = $1", params![topic], |row| row.read())?;
+    Ok(newest.flatten())
+}
+
+/// The oldest place of the log that is still kept; nothing when it is empty.
+pub fn oldest(connection: &mut Connection<'_>) -> Result<Option<i64>, DatabaseError> {
+    let oldest = connection.find("SELECT MIN(pos) FROM events", &[], |row| row.read())?;
+    Ok(oldest.flatten())
 }
 
 /// Events after `pos` in order, those the filter wants, `limit` at most.

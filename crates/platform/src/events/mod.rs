@@ -9,6 +9,7 @@ mod followers;
 mod log;
 mod place;
 mod pursuit;
+mod recent;
 mod retention;
 mod sequencer;
 mod service;
@@ -18,10 +19,11 @@ pub use error::HandlerError;
 pub use follower::{Follower, StartAt};
 pub use followers::{Followers, FollowersHandle};
 pub use log::{
-    Event, EventId, Filter, LoggedEvent, NoOffset, Offset, StoredEvent, append, append_all, head, read_after,
-    rewrite,
+    Event, EventId, Filter, LoggedEvent, NoOffset, Offset, StoredEvent, append, append_all, head,
+    newest_of_topic, oldest, read_after, rewrite,
 };
 pub use place::{FollowerState, ParkedEvent, followers, parked, retry_parked};
+pub(crate) use recent::{Appended, Recent};
 pub use retention::{PruneEvents, prune};
 pub(crate) use service::LogService;
 pub use service::{looked_at, settle};

@@ -26,7 +26,7 @@ impl Tail {
         ear: impl FnOnce(&Offset) -> Ear,
     ) -> Result<Self, DatabaseError>
     where
-        Ear: Fn(Vec<StoredEvent>) -> Hearing + Send + Sync + 'static,
+        Ear: Fn(Vec<Arc<StoredEvent>>) -> Hearing + Send + Sync + 'static,
         Hearing: Future<Output = ()> + Send + 'static,
     {
         let threads = database.log().threads(database)?;
@@ -45,13 +45,15 @@ impl Drop for Tail {
 async fn follow<Hearing: Future<Output = ()> + Send>(
     database: Database,
     from: i64,
-    hear: impl Fn(Vec<StoredEvent>) -> Hearing + Send + Sync,
+    hear: impl Fn(Vec<Arc<StoredEvent>>) -> Hearing + Send + Sync,
 ) {
     let mut bell = database.signals().listen(Signal::Events);
     let mut pos = from;
+    // What was committed before the bell was heard is not announced.
+    let mut rung = false;
     loop {
         bell.mark_unchanged();
-        match database.read(move |c| read_after(c, pos, Filter::default(), BATCH)).await {
+        match next(&database, pos, rung).await {
             Ok(events) => {
                 if let Some(last) = events.last() {
                     pos = last.pos;
@@ -61,7 +63,16 @@ async fn follow<Hearing: Future<Output = ()> + Send>(
             }
             Err(error) => tracing::warn!(%error, "the tail of the event log waits for the database"),
         }
-        // Woken by the bell or by the time, it looks again either way.
-        let _ = timeout(POLL, bell.changed()).await;
+        // Woken by the time, it looks at the log itself: another process may have written.
+        rung = timeout(POLL, bell.changed()).await.is_ok();
     }
+}
+
+/// Some of what comes after `pos`: from memory if this node just wrote it, else from the log.
+async fn next(database: &Database, pos: i64, rung: bool) -> Result<Vec<Arc<StoredEvent>>, DatabaseError> {
+    if rung && let Some(recent) = database.signals().recent().after(pos, BATCH as usize) {
+        return Ok(recent);
+    }
+    let events = database.read(move |c| read_after(c, pos, Filter::default(), BATCH)).await?;
+    Ok(events.into_iter().map(Arc::new).collect())
 }

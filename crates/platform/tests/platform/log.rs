@@ -152,7 +152,7 @@ each_engine! { MIGRATIONS;
         let hears = Arc::clone(&heard);
         // Another node, which appends nothing itself.
         let other = db.open();
-        let tail = Tail::start(&other, |_| move |events: Vec<StoredEvent>| {
+        let tail = Tail::start(&other, |_| move |events: Vec<Arc<StoredEvent>>| {
             hears.lock().unwrap().extend(events.iter().map(|event| event.pos));
             std::future::ready(())
         }).await.unwrap();
@@ -161,6 +161,45 @@ each_engine! { MIGRATIONS;
         }
         until("the tail has heard all", || async { heard.lock().unwrap().len() >= 29 }).await;
         assert_eq!(*heard.lock().unwrap(), (2..=30).collect::<Vec<i64>>());
+        drop(tail);
+        followers.drain().await;
+    }
+
+    async fn a_tail_hears_what_its_own_node_commits_as_the_log_has_it(db: TestDatabase) {
+        let (database, other) = (db.open(), db.open());
+        let followers = Followers::start(&database, &clock().clock(), vec![]).await.unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&heard);
+        let tail = Tail::start(&database, |_| move |events: Vec<Arc<StoredEvent>>| {
+            hears.lock().unwrap().extend(events.iter().map(|event| StoredEvent::clone(event)));
+            std::future::ready(())
+        }).await.unwrap();
+        for number in 1..=20 {
+            append(&database, deposited(1, number * 10)).await;
+            // Some of it is undone, some comes from elsewhere, and some at once.
+            let undone: Result<(), DatabaseError> = database.write(move |tx| {
+                events::append(tx, &occasion(), &deposited(2, number))?;
+                Err(DatabaseError::Defect("on purpose".into()))
+            }).await;
+            assert!(undone.is_err());
+            if number % 5 == 0 {
+                append(&other, deposited(3, number)).await;
+            }
+            let many: Result<(), DatabaseError> = database.write(move |tx| {
+                let _undone = tx.savepoint(|tx| {
+                    events::append(tx, &occasion(), &deposited(4, number))?;
+                    Err::<(), _>(DatabaseError::Defect("on purpose".into()))
+                });
+                let occasion = occasion();
+                let many: Vec<_> = (1..=7).map(|one| (&occasion, deposited(1, number * 10 + one))).collect();
+                events::append_all(tx, &many)
+            }).await;
+            many.unwrap();
+        }
+        let all = 20 * 8 + 4;
+        until("the tail has heard all", || async { heard.lock().unwrap().len() >= all }).await;
+        let log = database.read(|c| events::read_after(c, 0, Filter::default(), 1_000)).await.unwrap();
+        assert_eq!(*heard.lock().unwrap(), log);
         drop(tail);
         followers.drain().await;
     }

@@ -117,7 +117,7 @@ async fn hears_of_events(config: DatabaseConfig) {
     assert!(migrated.await.unwrap().unwrap().is_empty());
     let database = open(config).await.unwrap();
     let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
-    let hear = move |events: Vec<events::StoredEvent>| {
+    let hear = move |events: Vec<std::sync::Arc<events::StoredEvent>>| {
         for event in events {
             told.send(event.pos).unwrap();
         }

@@ -1,10 +1,51 @@
 //! The dialect rooms.
 
-use stoa_testing::{each_engine, json};
+use stoa_testing::{Heard, each_engine, json};
 
 use crate::{contents, joins, opens, posts};
 
+/// Where in the log it stands.
+fn place(heard: &Heard) -> i64 {
+    let offset = heard.offset.as_deref().unwrap_or_default();
+    offset.rsplit_once('-').unwrap().1.parse().unwrap()
+}
+
 each_engine! {
+    async fn what_is_said_at_once_is_heard_one_by_one_in_its_order(app: TestApp) {
+        const MESSAGES: usize = 150;
+        let (ann, bob) = (app.shopper("ann").await, app.shopper("bob").await);
+        for room in ["tea", "coffee"] {
+            opens(&ann, room, "public").await;
+            joins(&bob, room).await;
+        }
+        let (mut socketio, mut plain) = (app.socketio(&ann).await, app.plain(&ann).await);
+        socketio.does("join-room", json!("tea")).await;
+        socketio.does("join-room", json!("coffee")).await;
+        plain.does("join_room", json!({"roomId": "tea"})).await;
+        let mut saying = tokio::task::JoinSet::new();
+        for number in 0..MESSAGES {
+            let (bob, room) = (bob.clone(), if number % 3 == 0 { "coffee" } else { "tea" });
+            saying.spawn(async move { posts(&bob, room, &number.to_string()).await });
+        }
+        saying.join_all().await;
+        let mut told = Vec::new();
+        while told.len() < MESSAGES {
+            told.push(socketio.hears("new-message").await);
+        }
+        let places: Vec<i64> = told.iter().map(place).collect();
+        assert!(places.is_sorted_by(|one, next| one < next), "{places:?}");
+        for room in ["tea", "coffee"] {
+            let of_room = told.iter().filter(|one| one.payload["room"] == room);
+            let seqs: Vec<i64> = of_room.map(|one| one.payload["seq"].as_i64().unwrap()).collect();
+            assert_eq!(seqs, (1..).take(seqs.len()).collect::<Vec<i64>>());
+        }
+        let (mut seqs, in_tea) = (Vec::new(), MESSAGES - MESSAGES.div_ceil(3));
+        while seqs.len() < in_tea {
+            seqs.push(plain.hears("message").await.payload["seq"].as_i64().unwrap());
+        }
+        assert_eq!(seqs, (1..).take(in_tea).collect::<Vec<i64>>());
+    }
+
     async fn what_happens_in_a_room_is_heard_by_its_members_without_asking(app: TestApp) {
         let (ann, bob) = (app.shopper("ann").await, app.shopper("bob").await);
         let room = opens(&ann, "tea", "private").await;
