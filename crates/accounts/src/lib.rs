@@ -68,6 +68,7 @@ use self::{
     authenticate::MachineKey,
     brief_cache::BriefCache,
     password::Passwords,
+    people::KnownPeople,
     signing_keys::{Seal, SigningKeys},
     store::sessions::LiveSession,
     sync_client::SyncClient,
@@ -111,6 +112,7 @@ struct Room {
     sessions: BriefCache<SessionId, Option<LiveSession>>,
     roles: BriefCache<Arc<str>, Arc<Permissions>>,
     api_keys: BriefCache<SecretHash, Arc<KeyInUse>>,
+    known_people: KnownPeople,
     last_uses: LastUses,
 }
 
@@ -132,6 +134,7 @@ impl Accounts {
             sessions: BriefCache::new(MOST_SESSIONS),
             roles: BriefCache::new(MOST_ROLES),
             api_keys: BriefCache::new(MOST_API_KEYS),
+            known_people: KnownPeople::default(),
             last_uses: LastUses::default(),
             random,
             settings,
@@ -213,6 +216,10 @@ impl Accounts {
 
     fn api_keys(&self) -> &BriefCache<SecretHash, Arc<KeyInUse>> {
         &self.0.api_keys
+    }
+
+    fn known_people(&self) -> &KnownPeople {
+        &self.0.known_people
     }
 
     fn last_uses(&self) -> &LastUses {

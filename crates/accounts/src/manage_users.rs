@@ -117,6 +117,7 @@ impl Accounts {
                 require_cover(tx, &actor, &[&old.role])?;
                 let mut user = change.apply(&old, occasion.at);
                 users::rewrite(tx, &user)?;
+                accounts.known_people().forget_after_commit(tx, id);
                 if !user.email.eq_ignore_ascii_case(&old.email) {
                     resets::end(tx, id, occasion.at)?;
                     if user.email_verified_at.is_none() {
@@ -150,6 +151,7 @@ impl Accounts {
                 accounts.end_sessions(tx, &occasion, id, None)?;
                 users::delete(tx, id)?;
                 accounts.forget_keys(tx);
+                accounts.known_people().forget_after_commit(tx, id);
                 require_an_admin(tx, &user.role)?;
                 events::append(tx, &occasion, &UserDeleted { user_id: id })?;
                 let note = Note::new(kind::USER_DELETED, format!("user:{id}")).from(&client);

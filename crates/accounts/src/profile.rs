@@ -76,8 +76,10 @@ impl Accounts {
         user: UserId,
         change: ProfileChange,
     ) -> Result<User, AccountError> {
+        let known = self.known_people().clone();
         self.database()
             .write(move |tx| {
+                known.forget_after_commit(tx, user);
                 let (name, username) = (change.name.as_deref(), change.username.as_ref());
                 let changed = users::update_profile(tx, user, name, username, occasion.at)?;
                 let changed = changed.ok_or(AccountError::UnknownUser)?;

@@ -54,6 +54,9 @@ pub trait People: Send + Sync {
     fn people(&self, connection: &mut Connection<'_>, users: &[UserId])
     -> Result<Vec<Person>, DatabaseError>;
 
+    /// Another number whenever it may be that somebody is called otherwise on this node than before.
+    fn edition(&self) -> u64;
+
     /// Those who have one of these usernames, given in lower case.
     fn called(
         &self,
