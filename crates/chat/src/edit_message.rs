@@ -72,7 +72,7 @@ impl Chat {
         messages::update(tx, &after)?;
         let anew = mention_anew(tx, &after, &mentioned)?;
         texts::remove(tx, after.doc)?;
-        texts::insert(tx, room, &[texts::Entry { doc: after.doc, words: &content.words() }])?;
+        texts::insert(tx, &[texts::Entry { doc: after.doc, room, words: &content.words() }])?;
 
         let view = self.message_view(tx, after.clone())?;
         let edited = MessageEdited {

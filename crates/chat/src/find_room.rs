@@ -29,9 +29,16 @@ impl Chat {
         self.database().get(view).await
     }
 
-    /// The id of a room that somebody may read.
-    pub async fn id_of(&self, visitor: Visitor, room: RoomKey) -> Result<RoomId, ChatError> {
-        self.database().get(move |c| Ok(standing(c, visitor, &room)?.room.id)).await
+    /// The id of a room in which something is to be said. Whether there is one of this id, and whoever wants to say it may
+    /// know of it, is decided when it is said.
+    pub(crate) async fn locate(&self, room: RoomKey) -> Result<RoomId, ChatError> {
+        match room {
+            RoomKey::Id(id) => Ok(id),
+            RoomKey::Slug(slug) => {
+                let found = self.database().get(move |c| rooms::id_of_slug(c, slug.as_str())).await?;
+                found.ok_or(ChatError::UnknownRoom)
+            }
+        }
     }
 
     /// Whether somebody may read a room, and so hear what happens in it.

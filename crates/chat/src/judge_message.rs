@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use stoa_contracts::{accounts::Person, chat::MessageId};
+use stoa_contracts::{
+    accounts::Person,
+    chat::{MessageId, RoomId},
+};
 use stoa_http::{BeginError, Begun, Once, Reply};
 use stoa_kernel::UserId;
 use stoa_platform::{
@@ -18,13 +21,17 @@ use crate::{
     message::{Draft, Message},
     room::Room,
     standing::{Membership, Standing, Visitor},
-    store::{members, messages},
+    store::{
+        members,
+        messages::{self, ClientName},
+    },
 };
 
 /// One message on its way.
 #[derive(Clone)]
 pub(crate) struct Post {
     pub(crate) id: MessageId,
+    pub(crate) room: RoomId,
     pub(crate) occasion: Occasion,
     pub(crate) visitor: Visitor,
     pub(crate) draft: Draft,
@@ -52,44 +59,68 @@ pub(crate) enum Verdict {
 }
 
 impl Chat {
-    /// What has to be known to judge these messages, each asked for all of them at once.
+    /// What has to be known to judge these messages of locked rooms, each asked for all of them at once.
     pub(crate) fn facts<'p>(
         &self,
         tx: &mut Tx<'_>,
-        room: &mut Room,
+        rooms: &mut Rooms,
         posts: &'p [Post],
     ) -> Result<Facts<'p>, DatabaseError> {
-        let senders: BTreeSet<UserId> = posts.iter().map(|post| post.visitor.user).collect();
-        let users: Vec<UserId> = senders.iter().copied().collect();
-        let mut rows = members::of_users(tx, room.id, &users)?;
-        if room.everybody {
-            for post in posts {
-                if !rows.contains_key(&post.visitor.user)
-                    && let Some(row) = enter_for_everybody(tx, &post.occasion, room, post.visitor.user)?
-                {
-                    rows.insert(row.user, row);
-                }
+        let pairs: BTreeSet<(RoomId, UserId)> = posts.iter().map(Post::place).collect();
+        let mut rows = members::of_pairs(tx, &pairs)?;
+        for post in posts {
+            if let Some(room) = rooms.get_mut(&post.room).filter(|room| room.everybody)
+                && !rows.contains_key(&post.place())
+                && let Some(row) = enter_for_everybody(tx, &post.occasion, room, post.visitor.user)?
+            {
+                rows.insert(post.place(), row);
             }
         }
-        let clients: Vec<(UserId, &str)> = posts.iter().filter_map(Post::client).collect();
+        let clients: Vec<ClientName<'_>> = posts.iter().filter_map(Post::client).collect();
         let replied: BTreeSet<MessageId> = posts.iter().filter_map(|post| post.draft.reply_to).collect();
         let replied: Vec<MessageId> = replied.into_iter().collect();
-        let names: BTreeSet<&str> =
-            posts.iter().flat_map(|post| post.names.iter().map(String::as_str)).collect();
         Ok(Facts {
-            known: messages::of_clients(tx, room.id, &clients)?,
+            known: messages::of_clients(tx, &clients)?,
             replied: messages::of_ids(tx, &replied)?.into_iter().map(|one| (one.id, one)).collect(),
-            called: self.called(tx, room, &names)?,
-            persons: self.persons(tx, senders)?,
+            called: self.called_in(tx, rooms, posts)?,
+            persons: self.persons(tx, posts.iter().map(|post| post.visitor.user))?,
             rows,
             taken: HashMap::new(),
         })
     }
+
+    /// Who has the names that are called, in each room in which any are.
+    fn called_in(
+        &self,
+        tx: &mut Tx<'_>,
+        rooms: &Rooms,
+        posts: &[Post],
+    ) -> Result<HashMap<RoomId, Called>, DatabaseError> {
+        let mut names: HashMap<RoomId, BTreeSet<&str>> = HashMap::new();
+        for post in posts.iter().filter(|post| !post.names.is_empty()) {
+            names.entry(post.room).or_default().extend(post.names.iter().map(String::as_str));
+        }
+        let mut called = HashMap::with_capacity(names.len());
+        for (id, names) in names {
+            if let Some(room) = rooms.get(&id) {
+                called.insert(id, self.called(tx, room, &names)?);
+            }
+        }
+        Ok(called)
+    }
 }
 
+/// Rooms by their ids, locked.
+pub(crate) type Rooms = HashMap<RoomId, Room>;
+
 impl Post {
-    fn client(&self) -> Option<(UserId, &str)> {
-        Some((self.visitor.user, self.draft.client_id.as_deref()?))
+    /// Who says it where.
+    pub(crate) fn place(&self) -> (RoomId, UserId) {
+        (self.room, self.visitor.user)
+    }
+
+    fn client(&self) -> Option<ClientName<'_>> {
+        Some((self.room, self.visitor.user, self.draft.client_id.as_deref()?))
     }
 }
 
@@ -109,28 +140,28 @@ pub(crate) fn settled_by_key(tx: &mut Tx<'_>, post: &Post) -> Result<Option<Verd
 
 /// What is known of those who want to say something, and of what they want to say.
 pub(crate) struct Facts<'p> {
-    rows: HashMap<UserId, Membership>,
-    known: HashMap<(UserId, String), MessageId>,
+    rows: HashMap<(RoomId, UserId), Membership>,
+    known: HashMap<ClientName<'p>, MessageId>,
     replied: HashMap<MessageId, Message>,
-    called: Called,
+    called: HashMap<RoomId, Called>,
     pub(crate) persons: HashMap<UserId, Person>,
     /// Which message of this transaction was accepted under which of its sender's names.
-    taken: HashMap<(UserId, &'p str), usize>,
+    taken: HashMap<ClientName<'p>, usize>,
 }
 
 impl<'p> Facts<'p> {
     /// Decides about the next message.
     pub(crate) fn judge(&mut self, room: &Room, index: usize, post: &'p Post) -> Result<Verdict, ChatError> {
         let (visitor, now) = (post.visitor, post.occasion.at);
-        let standing = Standing { visitor, room: room.clone(), row: self.rows.get(&visitor.user).copied() };
+        let standing = Standing { visitor, room: room.clone(), row: self.rows.get(&post.place()).copied() };
         if !standing.sees() {
             return Err(ChatError::UnknownRoom);
         }
-        if let Some((user, client)) = post.client() {
-            if let Some(first) = self.taken.get(&(user, client)) {
+        if let Some(client) = post.client() {
+            if let Some(first) = self.taken.get(&client) {
                 return Ok(Verdict::Repeats(*first));
             }
-            if let Some(known) = self.known.get(&(user, client.to_owned())) {
+            if let Some(known) = self.known.get(&client) {
                 return Ok(Verdict::Known(*known));
             }
         }
@@ -140,10 +171,11 @@ impl<'p> Facts<'p> {
         if let Some(client) = post.client() {
             self.taken.insert(client, index);
         }
-        if let Some(row) = self.rows.get_mut(&visitor.user) {
+        if let Some(row) = self.rows.get_mut(&post.place()) {
             row.last_sent_at = Some(now);
         }
-        let mentioned = self.called.meant(&post.names, visitor.user);
+        let called = self.called.get(&room.id);
+        let mentioned = called.map_or_else(Vec::new, |called| called.meant(&post.names, visitor.user));
         let message = Message {
             content: post.draft.content.as_str().to_owned(),
             reply_to: post.draft.reply_to,

@@ -16,7 +16,6 @@ mod find_room;
 mod hear_users;
 mod join_room;
 mod judge_message;
-mod lanes;
 mod leave_room;
 mod list_messages;
 mod list_rooms;
@@ -33,6 +32,7 @@ mod routes;
 mod search_messages;
 mod send_message;
 mod settings;
+mod shown_parts;
 mod sockets;
 mod standing;
 mod store;
@@ -41,12 +41,12 @@ mod views;
 
 use std::sync::Arc;
 
-use stoa_contracts::accounts::People;
+use stoa_contracts::{accounts::People, chat::RoomId};
 use stoa_http::Module;
 use stoa_kernel::Actor;
 use stoa_platform::{
     Occasion, Platform,
-    database::{Database, Migration},
+    database::{Database, Lanes, Migration},
 };
 
 pub use self::{
@@ -61,9 +61,13 @@ pub use self::{
     search_messages::Question,
     send_message::Sent,
     settings::ChatSettings,
+    shown_parts::ShownPart,
     standing::Visitor,
 };
-use self::{lanes::Lanes, send_message::Waiting};
+use self::{
+    send_message::{LANES, Waiting},
+    shown_parts::ShownParts,
+};
 
 /// The tables of this domain.
 pub const MIGRATIONS: &[Migration] = &[Migration::split(
@@ -81,14 +85,16 @@ struct Inside {
     platform: Platform,
     settings: ChatSettings,
     people: Arc<dyn People>,
-    lanes: Lanes<Waiting>,
+    lanes: Lanes<RoomId, Waiting>,
+    shown: ShownParts,
 }
 
 impl Chat {
     /// Chat among people who are known elsewhere.
     pub fn new(platform: &Platform, settings: ChatSettings, people: Arc<dyn People>) -> Self {
-        let lanes = Lanes::default();
-        Self(Arc::new(Inside { platform: platform.clone(), settings, people, lanes }))
+        let lanes = Lanes::of(platform.database.engine(), LANES);
+        let shown = ShownParts::new(platform);
+        Self(Arc::new(Inside { platform: platform.clone(), settings, people, lanes, shown }))
     }
 
     /// What it serves, hears and does.

@@ -2,7 +2,7 @@
 
 use stoa_contracts::chat::{MessageId, MessageView, RoomId};
 use stoa_kernel::{Cursor, CursorValue, Page, PageRequest};
-use stoa_platform::database::Connection;
+use stoa_platform::database::{Connection, DatabaseError};
 use uuid::Uuid;
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     error::ChatError,
     find_room::standing,
     room::RoomKey,
+    shown_parts::ShownPart,
     standing::Visitor,
     store::messages::{self, Span},
 };
@@ -75,21 +76,35 @@ impl Chat {
         visitor: Visitor,
         room: RoomKey,
         part: Part,
-    ) -> Result<Page<MessageView>, ChatError> {
+    ) -> Result<ShownPart, ChatError> {
         let chat = self.clone();
         let read = move |c: &mut Connection<'_>| {
-            let room = standing(c, visitor, &room)?.room.id;
-            let span = part.span(room);
-            let rows = messages::walk(c, span, part.limit + 1)?;
-            let order = if span.newest_first { EARLIER } else { LATER };
-            let mut page = Page::from_rows(rows, part.limit, None, |message| cursor(order, message.seq));
-            if span.newest_first {
-                page.entries.reverse();
+            let room = standing(c, visitor, &room)?.room;
+            let (span, shown) = (part.span(room.id), &chat.0.shown);
+            let origin = shown.origin(c, &room, chat.people().edition())?;
+            if let Some(known) = origin.and_then(|origin| shown.find(span, part.limit, origin)) {
+                return Ok(known);
             }
-            let entries = chat.message_views(c, page.entries)?;
-            Ok(Page { entries, next: page.next, total: None })
+            let made = chat.make_part(c, span, part.limit)?;
+            if let Some(origin) = origin {
+                shown.keep(span, part.limit, origin, &made);
+            }
+            Ok(made)
         };
         self.database().get(read).await
+    }
+
+    fn make_part(&self, c: &mut Connection<'_>, span: Span, limit: u32) -> Result<ShownPart, ChatError> {
+        let rows = messages::walk(c, span, limit + 1)?;
+        let order = if span.newest_first { EARLIER } else { LATER };
+        let mut page = Page::from_rows(rows, limit, None, |message| cursor(order, message.seq));
+        if span.newest_first {
+            page.entries.reverse();
+        }
+        let views = self.message_views(c, page.entries)?;
+        let messages = serde_json::to_vec(&views)
+            .map_err(|error| DatabaseError::Defect(format!("messages cannot be written as JSON: {error}")))?;
+        Ok(ShownPart { messages: messages.into(), next: page.next })
     }
 
     /// A message with its version.

@@ -1,10 +1,15 @@
 //! Saying something.
 //!
-//! What is sent to a room at the same time goes into one transaction: one lock on the room, one step of its numbers, one
-//! insert of many rows, one commit. On SQLite, whose writer commits many transactions at once anyway, that saves the
-//! statements; on PostgreSQL it also keeps the senders from queueing for the room's row, a round trip each.
+//! What is sent at the same time goes into one transaction: one lock on each room, one step of its numbers, few statements
+//! of many rows, one commit. On PostgreSQL, where rooms are written side by side, that is what is sent to one room, and it
+//! keeps the senders from queueing for the room's row, a round trip each. On SQLite it is what is sent to all of them: its
+//! writer commits many transactions at once anyway, but each of them would give the search index a part of its own.
 
-use std::{collections::HashMap, future::Future, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    future::Future,
+    sync::Arc,
+};
 
 use stoa_contracts::{
     accounts::Person,
@@ -14,7 +19,7 @@ use stoa_http::{Once, Reply};
 use stoa_kernel::{Timestamp, UserId};
 use stoa_platform::{
     Occasion,
-    database::{DatabaseError, Tx},
+    database::{Bounds, DatabaseError, Entered, Tx, together_or_alone},
     events,
 };
 use tokio::sync::oneshot;
@@ -22,16 +27,21 @@ use tokio::sync::oneshot;
 use crate::{
     Chat,
     error::ChatError,
-    judge_message::{Post, Verdict, settled_by_key},
-    lanes::{Entered, together_or_alone},
+    judge_message::{Facts, Post, Rooms, Verdict, settled_by_key},
     mentioned::mention,
     message::{Draft, Message},
-    room::{Room, RoomKey},
     routes::sent_reply,
     standing::Visitor,
-    store::{members, mentions, messages, rooms, texts},
+    store::{
+        members::{self, Spoken},
+        mentions, messages, rooms, texts,
+    },
     views::bare,
 };
+
+/// How many messages wait, in a room and in all; and as many to a transaction as the database's own group takes, so that
+/// nobody waits longer for it.
+pub(crate) const LANES: Bounds = Bounds { in_queue: 2_048, in_all: 8_192, together: 64 };
 
 /// A message that was said.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -93,12 +103,12 @@ impl Chat {
     ) -> impl Future<Output = Outcome> + Send + use<> {
         let (answer, answered) = oneshot::channel();
         let (words, names) = (draft.content.words(), draft.content.names());
-        let post = Post { id: occasion.id(), occasion, visitor, draft, words, names, once };
+        let post = Post { id: occasion.id(), room, occasion, visitor, draft, words, names, once };
         let entered = self.0.lanes.enter(room, Waiting { post, answer });
         if entered == Entered::First {
             let chat = self.clone();
             tokio::spawn(async move {
-                chat.0.lanes.serve(room, |waiting| chat.post_together(room, waiting)).await;
+                chat.0.lanes.serve(room, |waiting| chat.post_together(waiting)).await;
             });
         }
         async move {
@@ -110,12 +120,12 @@ impl Chat {
         }
     }
 
-    async fn post_together(&self, room: RoomId, waiting: Vec<Waiting>) {
+    async fn post_together(&self, waiting: Vec<Waiting>) {
         let (posts, answers): (Vec<Post>, Vec<_>) =
             waiting.into_iter().map(|one| (one.post, one.answer)).unzip();
         let write = |posts: Arc<[Post]>| {
             let chat = self.clone();
-            self.database().write(move |tx| chat.post_all(tx, room, &posts))
+            self.database().write(move |tx| chat.post_all(tx, &posts))
         };
         let outcomes = together_or_alone(posts, write).await;
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
@@ -125,26 +135,15 @@ impl Chat {
     }
 
     /// Keeps all messages that may be said, in order, in this transaction.
-    fn post_all(&self, tx: &mut Tx<'_>, room: RoomId, posts: &[Post]) -> Result<Vec<Outcome>, DatabaseError> {
-        let Some(mut room) = rooms::lock_room(tx, &RoomKey::Id(room))? else {
-            return Ok(posts.iter().map(|_| Err(ChatError::UnknownRoom)).collect());
-        };
-        let mut facts = self.facts(tx, &mut room, posts)?;
+    fn post_all(&self, tx: &mut Tx<'_>, posts: &[Post]) -> Result<Vec<Outcome>, DatabaseError> {
+        let ids: BTreeSet<RoomId> = posts.iter().map(|post| post.room).collect();
+        let mut rooms = rooms::lock_rooms(tx, &ids.into_iter().collect::<Vec<_>>())?;
+        let mut facts = self.facts(tx, &mut rooms, posts)?;
         let mut verdicts = Vec::with_capacity(posts.len());
         for (index, post) in posts.iter().enumerate() {
-            if let Some(settled) = settled_by_key(tx, post)? {
-                verdicts.push(settled);
-                continue;
-            }
-            verdicts.push(match facts.judge(&room, index, post) {
-                Ok(verdict) => verdict,
-                Err(refused) => {
-                    post.once.forget(tx)?;
-                    Verdict::Refused(refused)
-                }
-            });
+            verdicts.push(decide(tx, &mut facts, &rooms, (index, post))?);
         }
-        keep(tx, &room, posts, &mut verdicts, &facts.persons)?;
+        keep(tx, &mut rooms, posts, &mut verdicts, &facts.persons)?;
         self.outcomes(tx, posts, verdicts, &facts.persons)
     }
 
@@ -218,73 +217,107 @@ fn replayed(reply: Reply, now: Option<&Sent>) -> Outcome {
     Ok(Posted::Replayed(Box::new(reply.with_resource(&sent.message)?.with_etag(sent.version))))
 }
 
+/// Decides about the next message.
+fn decide<'p>(
+    tx: &mut Tx<'_>,
+    facts: &mut Facts<'p>,
+    rooms: &Rooms,
+    (index, post): (usize, &'p Post),
+) -> Result<Verdict, DatabaseError> {
+    let Some(room) = rooms.get(&post.room) else { return Ok(Verdict::Refused(ChatError::UnknownRoom)) };
+    if let Some(settled) = settled_by_key(tx, post)? {
+        return Ok(settled);
+    }
+    match facts.judge(room, index, post) {
+        Ok(verdict) => Ok(verdict),
+        Err(refused) => {
+            post.once.forget(tx)?;
+            Ok(Verdict::Refused(refused))
+        }
+    }
+}
+
+/// The messages that were accepted, with how they came.
+fn accepted<'v>(
+    verdicts: &'v [Verdict],
+    posts: &'v [Post],
+) -> impl Iterator<Item = (&'v Message, &'v [UserId], &'v Post)> {
+    verdicts.iter().zip(posts).filter_map(|(verdict, post)| match verdict {
+        Verdict::Accepted { message, mentioned } => Some((message, mentioned.as_slice(), post)),
+        _ => None,
+    })
+}
+
 /// Numbers what was accepted and writes it, with what is told of it.
 fn keep(
     tx: &mut Tx<'_>,
-    room: &Room,
+    rooms: &mut Rooms,
     posts: &[Post],
     verdicts: &mut [Verdict],
     persons: &HashMap<UserId, Person>,
 ) -> Result<(), DatabaseError> {
-    let accepted = || verdicts.iter().zip(posts).filter(|(one, _)| matches!(one, Verdict::Accepted { .. }));
-    let Some((_, newest)) = accepted().next_back() else { return Ok(()) };
-    let count = i64::try_from(accepted().count()).unwrap_or(i64::MAX);
-    let mut seq = rooms::advance(tx, room.id, count, newest.occasion.at)? - count;
-    let mut rows = Vec::new();
+    let mut spoken_in: BTreeMap<RoomId, (i64, Timestamp)> = BTreeMap::new();
     for (verdict, post) in verdicts.iter_mut().zip(posts) {
-        if let Verdict::Accepted { message, .. } = verdict {
-            seq += 1;
-            message.seq = seq;
-            rows.push((message.clone(), post.draft.client_id.as_deref()));
+        if let (Verdict::Accepted { message, .. }, Some(room)) = (verdict, rooms.get_mut(&post.room)) {
+            room.last_seq += 1;
+            message.seq = room.last_seq;
+            spoken_in.insert(room.id, (room.last_seq, post.occasion.at));
         }
     }
-    messages::insert(tx, &mut rows)?;
-    let mut docs = rows.iter().map(|(message, _)| message.doc);
+    if spoken_in.is_empty() {
+        return Ok(());
+    }
+    rooms::advance(tx, spoken_in.iter().map(|(room, (seq, at))| (*room, *seq, *at)))?;
+    let rows: Vec<_> = accepted(verdicts, posts)
+        .map(|(message, _, post)| (message, post.draft.client_id.as_deref()))
+        .collect();
+    let docs = messages::insert(tx, &rows)?;
     for verdict in verdicts.iter_mut() {
         if let Verdict::Accepted { message, .. } = verdict {
-            message.doc = docs.next().unwrap_or_default();
+            message.doc = docs.get(&message.id).copied().unwrap_or_default();
         }
     }
-    write_beside(tx, room, posts, verdicts)?;
-    tell(tx, room, posts, verdicts, persons)
+    write_beside(tx, rooms, posts, verdicts)?;
+    tell(tx, rooms, posts, verdicts, persons)
 }
 
 /// Writes what stands beside the messages: what they are found by, whom they mention, how far their senders have read.
 fn write_beside(
     tx: &mut Tx<'_>,
-    room: &Room,
+    rooms: &Rooms,
     posts: &[Post],
     verdicts: &[Verdict],
 ) -> Result<(), DatabaseError> {
     let (mut entries, mut mentioned_rows) = (Vec::new(), Vec::new());
-    let mut spoken: HashMap<UserId, (i64, Timestamp)> = HashMap::new();
-    for (verdict, post) in verdicts.iter().zip(posts) {
-        let Verdict::Accepted { message, mentioned } = verdict else { continue };
-        entries.push(texts::Entry { doc: message.doc, words: &post.words });
+    let mut spoken: HashMap<(RoomId, UserId), Spoken> = HashMap::new();
+    for (message, mentioned, post) in accepted(verdicts, posts) {
+        let Some(room) = rooms.get(&message.room) else { continue };
+        let (user, seq, at) = (message.sender, message.seq, post.occasion.at);
+        entries.push(texts::Entry { doc: message.doc, room, words: &post.words });
         mentioned_rows.extend(mentioned.iter().map(|user| mentions::Row {
             message: message.id,
             user: *user,
             room: room.id,
-            seq: message.seq,
+            seq,
         }));
-        spoken.insert(message.sender, (message.seq, post.occasion.at));
+        spoken.insert(post.place(), Spoken { room: room.id, user, seq, at });
     }
-    texts::insert(tx, room, &entries)?;
+    texts::insert(tx, &entries)?;
     mentions::insert(tx, &mentioned_rows)?;
-    members::spoke(tx, room.id, spoken.into_iter().map(|(user, (seq, at))| (user, seq, at)).collect())
+    members::spoke(tx, spoken.into_values().collect())
 }
 
 /// Says in the log what was said, and tells those who are mentioned.
 fn tell(
     tx: &mut Tx<'_>,
-    room: &Room,
+    rooms: &Rooms,
     posts: &[Post],
     verdicts: &[Verdict],
     persons: &HashMap<UserId, Person>,
 ) -> Result<(), DatabaseError> {
     let (mut said, mut told) = (Vec::new(), Vec::new());
-    for (verdict, post) in verdicts.iter().zip(posts) {
-        let Verdict::Accepted { message, mentioned } = verdict else { continue };
+    for (message, mentioned, post) in accepted(verdicts, posts) {
+        let Some(room) = rooms.get(&message.room) else { continue };
         let view = view(message, mentioned, persons);
         told.extend(
             mentioned.iter().map(|user| (&post.occasion, mention(room, message, &view.sender, *user))),

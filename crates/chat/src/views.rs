@@ -147,7 +147,14 @@ pub(crate) fn bare(message: Message) -> MessageView {
 }
 
 /// How far the members of some rooms have read, of those who have read anything that is shown.
-struct Readers(HashMap<RoomId, Vec<(UserId, i64)>>);
+struct Readers(HashMap<RoomId, Marks>);
+
+#[derive(Default)]
+struct Marks {
+    /// The furthest first.
+    all: Vec<i64>,
+    by_user: HashMap<UserId, i64>,
+}
 
 impl Readers {
     fn of(c: &mut Connection<'_>, messages: &[Message]) -> Result<Self, DatabaseError> {
@@ -157,17 +164,21 @@ impl Readers {
             *least = message.seq.min(*least);
         }
         let from: Vec<(RoomId, i64)> = from.into_iter().collect();
-        let mut readers: HashMap<RoomId, Vec<(UserId, i64)>> = HashMap::new();
+        let mut readers: HashMap<RoomId, Marks> = HashMap::new();
         // One more than are counted, since a sender does not count.
         for (room, user, seq) in members::readers(c, &from, MOST_READERS + 1)? {
-            readers.entry(room).or_default().push((user, seq));
+            let marks = readers.entry(room).or_default();
+            marks.all.push(seq);
+            marks.by_user.insert(user, seq);
         }
+        readers.values_mut().for_each(|marks| marks.all.sort_unstable_by(|one, other| other.cmp(one)));
         Ok(Self(readers))
     }
 
     fn count(&self, message: &Message) -> u32 {
-        let readers = self.0.get(&message.room).map_or(&[][..], Vec::as_slice);
-        let others = readers.iter().filter(|(user, seq)| *seq >= message.seq && *user != message.sender);
-        u32::try_from(others.count()).unwrap_or(MOST_READERS).min(MOST_READERS)
+        let Some(marks) = self.0.get(&message.room) else { return 0 };
+        let all = marks.all.partition_point(|seq| *seq >= message.seq);
+        let own = marks.by_user.get(&message.sender).is_some_and(|seq| *seq >= message.seq);
+        u32::try_from(all - usize::from(own)).unwrap_or(MOST_READERS).min(MOST_READERS)
     }
 }

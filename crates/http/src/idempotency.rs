@@ -161,12 +161,9 @@ impl Once {
         key: Option<String>,
         body: &[u8],
     ) -> Result<Self, Problem> {
-        let scope = format!("{} {} {}", parts.method, parts.uri.path(), context.version().name());
-        let record = key.map(|key| Record {
-            scope,
-            key,
-            fingerprint: Sha256::digest(body).to_vec(),
-            held_until: Arc::default(),
+        let record = key.map(|key| {
+            let scope = format!("{} {} {}", parts.method, parts.uri.path(), context.version().name());
+            Record { scope, key, fingerprint: Sha256::digest(body).to_vec(), held_until: Arc::default() }
         });
         Ok(match context.actor()? {
             Actor::Guest => Self { record: None, guests: record },

@@ -78,6 +78,14 @@ impl Reply {
         Ok(reply)
     }
 
+    /// 200 with a page of a list whose entries are serialised already.
+    pub fn page_of_data(entries: Bytes, next: Option<&stoa_kernel::Cursor>, limit: u32) -> Self {
+        let mut reply = Self::of_data(StatusCode::OK, entries);
+        let next_cursor = next.map(stoa_kernel::Cursor::encode);
+        reply.list = Some(ListShape { limit, next_cursor, ..ListShape::default() });
+        reply
+    }
+
     /// Says beside the entries of a list how many of all of them were not read.
     pub fn with_unread(mut self, count: u32) -> Self {
         if let Some(list) = &mut self.list {

@@ -7,7 +7,7 @@ use stoa_http::{
     Idempotent, IfMatch, Json, ListQuery, Outcome, PathParts, Problem, QueryPart, Reply, foreign_cursor,
     query_problem,
 };
-use stoa_kernel::{Cursor, Fields, Flaw, PageRequest, SortOrder};
+use stoa_kernel::{Cursor, Fields, Flaw, SortOrder};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -106,8 +106,8 @@ async fn list(
     QueryPart(query): QueryPart<PartParameters>,
 ) -> Outcome {
     let part = query.checked()?;
-    let page = chat.messages(visitor, room_key(&query.room)?, part).await?;
-    Reply::page(&page, &PageRequest::first(part.limit))
+    let shown = chat.messages(visitor, room_key(&query.room)?, part).await?;
+    Ok(Reply::page_of_data(shown.messages, shown.next.as_ref(), part.limit))
 }
 
 /// Something to be said.
@@ -166,7 +166,7 @@ async fn send(
 ) -> Outcome {
     let room = room_key(&body.room)?;
     let draft = body.draft()?;
-    let room = chat.id_of(visitor, room).await?;
+    let room = chat.locate(room).await?;
     match chat.post(occasion, visitor, room, draft, once).await? {
         Posted::Sent(sent) => sent_reply(&sent),
         Posted::Replayed(reply) => Ok(*reply),

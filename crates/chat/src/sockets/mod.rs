@@ -18,6 +18,11 @@ use crate::{Chat, standing::Visitor};
 /// What kind of topic a room's is.
 const ROOM: &str = "room";
 
+/// What sockets hear of a room, and the log has of it.
+pub(crate) fn topic_of(room: RoomId) -> Topic {
+    Topic::of(ROOM, room)
+}
+
 impl Chat {
     /// What chat says and hears on sockets.
     pub(crate) fn sockets(&self) -> Sockets {

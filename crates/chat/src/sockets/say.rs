@@ -180,7 +180,7 @@ impl Chat {
             id
         } else {
             let key = RoomKey::parse(&room).ok_or(ChatError::UnknownRoom).map_err(fault)?;
-            self.id_of(visitor, key).await.map_err(fault)?
+            self.locate(key).await.map_err(fault)?
         };
         Ok(self.say(call, visitor, id, draft))
     }

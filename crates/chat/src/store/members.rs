@@ -1,11 +1,13 @@
 //! The table of who is in which room.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use stoa_contracts::chat::{RoomId, RoomRole};
 use stoa_kernel::{Timestamp, UserId};
 use stoa_platform::{
-    database::{Connection, DatabaseError, Row, Tx, Value, in_list, rows_of_few_lengths, tuples},
+    database::{
+        Connection, DatabaseError, Engine, Row, Tx, Value, in_list, insert_rows, rows_of_few_lengths,
+    },
     params,
 };
 use uuid::Uuid;
@@ -57,6 +59,21 @@ pub(crate) fn of_users(
     Ok(rows.into_iter().map(|row| (row.user, row)).collect())
 }
 
+/// The rows of these people in these rooms, also of those who were sent out.
+pub(crate) fn of_pairs(
+    c: &mut Connection<'_>,
+    pairs: &BTreeSet<(RoomId, UserId)>,
+) -> Result<HashMap<(RoomId, UserId), Membership>, DatabaseError> {
+    let mut found = HashMap::with_capacity(pairs.len());
+    let by_room: Vec<(RoomId, UserId)> = pairs.iter().copied().collect();
+    for of_room in by_room.chunk_by(|one, next| one.0 == next.0) {
+        let Some((room, _)) = of_room.first() else { continue };
+        let users: Vec<UserId> = of_room.iter().map(|(_, user)| *user).collect();
+        found.extend(of_users(c, *room, &users)?.into_iter().map(|(user, row)| ((*room, user), row)));
+    }
+    Ok(found)
+}
+
 /// Inserts a row; false when there is one.
 pub(crate) fn insert(tx: &mut Tx<'_>, room: RoomId, new: &Membership) -> Result<bool, DatabaseError> {
     let inserted = tx.execute(
@@ -67,30 +84,37 @@ pub(crate) fn insert(tx: &mut Tx<'_>, room: RoomId, new: &Membership) -> Result<
     Ok(inserted == 1)
 }
 
+/// That somebody spoke in a room.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Spoken {
+    pub(crate) room: RoomId,
+    pub(crate) user: UserId,
+    /// The number of what they said last.
+    pub(crate) seq: i64,
+    pub(crate) at: Timestamp,
+}
+
 /// Notes that members spoke: they have read up to their own words. In order, so that no two wait for each other.
-pub(crate) fn spoke(
-    tx: &mut Tx<'_>,
-    room: RoomId,
-    mut spoken: Vec<(UserId, i64, Timestamp)>,
-) -> Result<(), DatabaseError> {
-    spoken.sort_unstable_by_key(|(user, ..)| *user);
-    for some in rows_of_few_lengths(&spoken) {
-        let mut values = Vec::with_capacity(some.len() * 6);
-        for (user, seq, at) in some {
-            let role = RoomRole::Member.as_str();
-            values.extend_from_slice(params![room, *user, role, *at, *seq, *at]);
-        }
-        // They all have a row, so nothing is inserted: this is an update of many rows by one statement of both engines.
-        let sql = format!(
-            "INSERT INTO room_members (room_id, user_id, role, joined_at, read_seq, last_sent_at) VALUES {}
-             ON CONFLICT (room_id, user_id) DO UPDATE SET last_sent_at = excluded.last_sent_at,
-                 read_seq = CASE WHEN room_members.read_seq < excluded.read_seq
-                     THEN excluded.read_seq ELSE room_members.read_seq END",
-            tuples(some.len(), 6)
-        );
-        tx.execute(&sql, &values)?;
+pub(crate) fn spoke(tx: &mut Tx<'_>, mut spoken: Vec<Spoken>) -> Result<(), DatabaseError> {
+    spoken.sort_unstable();
+    if tx.engine() == Engine::Sqlite {
+        let rows = spoken.iter().map(|Spoken { room, user, seq, at }| {
+            [Value::from(*room), (*user).into(), (*seq).into(), (*at).into()]
+        });
+        let sql = "UPDATE room_members SET last_sent_at = $4, read_seq = MAX(read_seq, $3)
+                   WHERE room_id = $1 AND user_id = $2";
+        return tx.execute_each(sql, rows).map(drop);
     }
-    Ok(())
+    let role = RoomRole::Member.as_str();
+    let row = |Spoken { room, user, seq, at }: &Spoken| {
+        [(*room).into(), (*user).into(), role.into(), (*at).into(), (*seq).into(), (*at).into()]
+    };
+    let rows: Vec<[Value<'_>; 6]> = spoken.iter().map(row).collect();
+    // They all have a row, so nothing is inserted: this is an update of many rows by one statement.
+    let into = "room_members (room_id, user_id, role, joined_at, read_seq, last_sent_at)";
+    let rest = " ON CONFLICT (room_id, user_id) DO UPDATE SET last_sent_at = excluded.last_sent_at,
+                 read_seq = GREATEST(room_members.read_seq, excluded.read_seq)";
+    insert_rows(tx, into, &rows, rest).map(drop)
 }
 
 /// Moves somebody's mark forward; false when it is there already.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use stoa_contracts::chat::{MessageId, RoomId};
 use stoa_kernel::UserId;
 use stoa_platform::{
-    database::{Connection, DatabaseError, Tx, Value, in_list, rows_of_few_lengths, tuples},
+    database::{Connection, DatabaseError, Tx, Value, in_list, insert_rows},
     params,
 };
 
@@ -20,18 +20,11 @@ pub(crate) struct Row {
 
 /// Inserts mentions.
 pub(crate) fn insert(tx: &mut Tx<'_>, rows: &[Row]) -> Result<(), DatabaseError> {
-    for some in rows_of_few_lengths(rows) {
-        let mut values = Vec::with_capacity(some.len() * 4);
-        for row in some {
-            values.extend_from_slice(params![row.message, row.user, row.room, row.seq]);
-        }
-        let sql = format!(
-            "INSERT INTO message_mentions (message_id, user_id, room_id, seq) VALUES {}",
-            tuples(some.len(), 4)
-        );
-        tx.execute(&sql, &values)?;
-    }
-    Ok(())
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| [row.message.into(), row.user.into(), row.room.into(), row.seq.into()])
+        .collect();
+    insert_rows(tx, "message_mentions (message_id, user_id, room_id, seq)", &rows, "").map(drop)
 }
 
 /// Removes all mentions of a message.

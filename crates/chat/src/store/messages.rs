@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use stoa_contracts::chat::{MessageId, MessageKind, RoomId};
 use stoa_kernel::{Timestamp, UserId};
 use stoa_platform::{
-    database::{Connection, DatabaseError, Row, Tx, Value, in_list, rows_of_few_lengths, tuples},
+    database::{Connection, DatabaseError, Engine, Row, Tx, Value, in_list, rows_of_few_lengths, tuples},
     params,
 };
 
@@ -37,42 +37,45 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<Message, DatabaseError> {
     })
 }
 
-/// Inserts messages whose `doc` is not known yet, each with the client's name for it; notes it in them.
-pub(crate) fn insert(tx: &mut Tx<'_>, messages: &mut [(Message, Option<&str>)]) -> Result<(), DatabaseError> {
-    let mut docs = HashMap::with_capacity(messages.len());
-    for some in rows_of_few_lengths(messages) {
-        let mut values = Vec::with_capacity(some.len() * 13);
-        for (message, client_id) in some {
-            values.extend_from_slice(params![
-                message.id,
-                message.room,
-                message.seq,
-                message.sender,
-                *client_id,
-                message.kind.as_str(),
-                &message.content,
-                message.reply_to,
-                message.thread,
-                message.reaction_count,
-                message.mention_count,
-                message.version,
-                message.created_at
-            ]);
-        }
-        let sql = format!(
-            "INSERT INTO messages (id, room_id, seq, sender_id, client_id, kind, content, reply_to, thread_id,
-                 reaction_count, mention_count, version, created_at)
-             VALUES {} RETURNING id, doc",
-            tuples(some.len(), 13)
-        );
-        let inserted: Vec<(MessageId, i64)> =
-            tx.query(&sql, &values, |row| Ok((row.read()?, row.read()?)))?;
-        docs.extend(inserted);
+const INTO: &str = "messages (id, room_id, seq, sender_id, client_id, kind, content, reply_to, thread_id, \
+                    reaction_count, mention_count, version, created_at)";
+const WIDTH: usize = 13;
+
+/// Inserts messages, each with the client's name for it; answers the `doc` that each was given.
+pub(crate) fn insert(
+    tx: &mut Tx<'_>,
+    messages: &[(&Message, Option<&str>)],
+) -> Result<HashMap<MessageId, i64>, DatabaseError> {
+    let rows: Vec<_> = messages.iter().map(|(message, client_id)| row(message, *client_id)).collect();
+    let doc = |row: &Row<'_>| Ok((row.read()?, row.read()?));
+    if tx.engine() == Engine::Sqlite {
+        let sql = format!("INSERT INTO {INTO} VALUES {} RETURNING id, doc", tuples(1, WIDTH));
+        return Ok(tx.query_each(&sql, &rows, doc)?.into_iter().collect());
     }
-    for (message, _) in messages {
-        message.doc = docs.get(&message.id).copied().unwrap_or_default();
+    let mut docs = HashMap::with_capacity(rows.len());
+    for some in rows_of_few_lengths(&rows) {
+        let sql = format!("INSERT INTO {INTO} VALUES {} RETURNING id, doc", tuples(some.len(), WIDTH));
+        docs.extend(tx.query(&sql, some.as_flattened(), doc)?);
     }
-    Ok(())
+    Ok(docs)
+}
+
+fn row<'m>(message: &'m Message, client_id: Option<&'m str>) -> [Value<'m>; WIDTH] {
+    [
+        message.id.into(),
+        message.room.into(),
+        message.seq.into(),
+        message.sender.into(),
+        client_id.into(),
+        message.kind.as_str().into(),
+        (&message.content).into(),
+        message.reply_to.into(),
+        message.thread.into(),
+        message.reaction_count.into(),
+        message.mention_count.into(),
+        message.version.into(),
+        message.created_at.into(),
+    ]
 }
 
 /// The message of this id.
@@ -96,34 +99,47 @@ pub(crate) fn of_ids(c: &mut Connection<'_>, ids: &[MessageId]) -> Result<Vec<Me
     c.query(&format!("SELECT {COLUMNS} FROM messages AS m WHERE m.id IN ({list})"), &values, from_row)
 }
 
-/// The messages of a room that senders sent under these names.
-pub(crate) fn of_clients(
+/// What a client calls a message: in which room, who, and how.
+pub(crate) type ClientName<'n> = (RoomId, UserId, &'n str);
+
+/// The messages that were sent under these names.
+pub(crate) fn of_clients<'n>(
     c: &mut Connection<'_>,
-    room: RoomId,
-    names: &[(UserId, &str)],
-) -> Result<HashMap<(UserId, String), MessageId>, DatabaseError> {
+    names: &[ClientName<'n>],
+) -> Result<HashMap<ClientName<'n>, MessageId>, DatabaseError> {
     let mut found = HashMap::new();
     for some in rows_of_few_lengths(names) {
-        let mut values = vec![Value::from(room)];
-        for (sender, name) in some {
-            values.extend([(*sender).into(), (*name).into()]);
-        }
-        let pairs: Vec<String> = (0..some.len())
-            .map(|index| format!("(sender_id = ${} AND client_id = ${})", index * 2 + 2, index * 2 + 3))
+        let values: Vec<Value<'_>> = some
+            .iter()
+            .flat_map(|(room, sender, name)| [(*room).into(), (*sender).into(), (*name).into()])
             .collect();
-        // The engines see that the index is the right one for each pair.
+        let named: Vec<String> = (1..=some.len())
+            .map(|place| {
+                format!(
+                    "(room_id = ${} AND sender_id = ${} AND client_id = ${})",
+                    place * 3 - 2,
+                    place * 3 - 1,
+                    place * 3
+                )
+            })
+            .collect();
+        // The engines see that the index is the right one for each.
         let sql = format!(
-            "SELECT sender_id, client_id, id FROM messages
-             WHERE room_id = $1 AND client_id IS NOT NULL AND ({})",
-            pairs.join(" OR ")
+            "SELECT room_id, sender_id, client_id, id FROM messages WHERE client_id IS NOT NULL AND ({})",
+            named.join(" OR ")
         );
-        found.extend(c.query(&sql, &values, |row| Ok(((row.read()?, row.read()?), row.read()?)))?);
+        let rows: Vec<(RoomId, UserId, String, MessageId)> =
+            c.query(&sql, &values, |row| Ok((row.read()?, row.read()?, row.read()?, row.read()?)))?;
+        for (room, sender, name, id) in rows {
+            let asked = some.iter().find(|asked| asked.0 == room && asked.1 == sender && asked.2 == name);
+            found.extend(asked.map(|asked| (*asked, id)));
+        }
     }
     Ok(found)
 }
 
 /// Which way a conversation is walked, and between which numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Span {
     pub(crate) room: RoomId,
     pub(crate) after: i64,

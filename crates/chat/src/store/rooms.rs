@@ -1,9 +1,11 @@
 //! The table of rooms.
 
+use std::collections::HashMap;
+
 use stoa_contracts::chat::{RoomId, RoomKind};
 use stoa_kernel::{Timestamp, UserId};
 use stoa_platform::{
-    database::{Connection, DatabaseError, Row, Tx},
+    database::{Connection, DatabaseError, Row, Tx, Value},
     params,
 };
 use uuid::Uuid;
@@ -78,6 +80,11 @@ pub(crate) fn find(c: &mut Connection<'_>, key: &RoomKey) -> Result<Option<Room>
     }
 }
 
+/// The id of the room of this slug.
+pub(crate) fn id_of_slug(c: &mut Connection<'_>, slug: &str) -> Result<Option<RoomId>, DatabaseError> {
+    c.find("SELECT id FROM rooms WHERE slug = $1", params![slug], |row| row.read())
+}
+
 /// The room of this id or slug, locked: until the transaction ends nobody else speaks in it, comes or goes.
 pub(crate) fn lock_room(tx: &mut Tx<'_>, key: &RoomKey) -> Result<Option<Room>, DatabaseError> {
     let lock = lock(tx.engine());
@@ -93,6 +100,14 @@ pub(crate) fn lock_room(tx: &mut Tx<'_>, key: &RoomKey) -> Result<Option<Room>, 
             from_row,
         ),
     }
+}
+
+/// Those of these rooms that are there, locked. They have to be given in the order of their ids.
+pub(crate) fn lock_rooms(tx: &mut Tx<'_>, ids: &[RoomId]) -> Result<HashMap<RoomId, Room>, DatabaseError> {
+    let lock = lock(tx.engine());
+    let sql = format!("SELECT {COLUMNS} FROM rooms AS r WHERE r.id = $1 AND r.closed_at IS NULL {lock}");
+    let rooms = tx.query_each(&sql, ids.iter().map(|id| [Value::from(*id)]), from_row)?;
+    Ok(rooms.into_iter().map(|room| (room.id, room)).collect())
 }
 
 /// The direct room of two people.
@@ -115,14 +130,19 @@ pub(crate) fn not_entered(c: &mut Connection<'_>, user: UserId) -> Result<Vec<Ro
     )
 }
 
-/// Takes the next `count` numbers of a locked room; answers the greatest.
-pub(crate) fn advance(tx: &mut Tx<'_>, id: RoomId, count: i64, now: Timestamp) -> Result<i64, DatabaseError> {
-    let last = tx.find(
-        "UPDATE rooms SET last_seq = last_seq + $2, active_at = $3 WHERE id = $1 RETURNING last_seq",
-        params![id, count, now],
-        |row| row.read(),
-    )?;
-    last.ok_or_else(|| DatabaseError::Defect(format!("room {id} is gone while it is locked")))
+/// Notes the newest number of each of these locked rooms, and when something was said in it.
+pub(crate) fn advance(
+    tx: &mut Tx<'_>,
+    rooms: impl ExactSizeIterator<Item = (RoomId, i64, Timestamp)>,
+) -> Result<(), DatabaseError> {
+    let count = rooms.len() as u64;
+    let rows = rooms.map(|(id, last_seq, at)| [Value::from(id), last_seq.into(), at.into()]);
+    let advanced = tx.execute_each("UPDATE rooms SET last_seq = $2, active_at = $3 WHERE id = $1", rows)?;
+    if advanced == count {
+        Ok(())
+    } else {
+        Err(DatabaseError::Defect("a room is gone while it is locked".into()))
+    }
 }
 
 /// Counts members who came (or, below zero, went) in a locked room.

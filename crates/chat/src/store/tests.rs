@@ -65,8 +65,9 @@ async fn crowded(database: &Database) {
                 stoa_kernel::Timestamp::from_seconds(0),
             );
             let words: Vec<_> = (0..2_000).map(|doc| [format!("word{}", doc % 500)].into_iter().collect()).collect();
-            let entries: Vec<_> = (1..).zip(&words).map(|(doc, words)| texts::Entry { doc, words }).collect();
-            texts::insert(tx, &known, &entries)?;
+            let entry = |(doc, words)| texts::Entry { doc, room: &known, words };
+            let entries: Vec<_> = (1..).zip(&words).map(entry).collect();
+            texts::insert(tx, &entries)?;
             tx.batch("ANALYZE")
         })
         .await;

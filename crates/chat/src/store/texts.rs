@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use stoa_contracts::chat::{RoomId, RoomKind};
 use stoa_platform::{
-    database::{Connection, DatabaseError, Engine, Tx, rows_of_few_lengths},
+    database::{Connection, DatabaseError, Engine, Tx, Value, rows_of_few_lengths},
     params,
 };
 
@@ -22,46 +22,46 @@ fn room_mark(room: RoomId) -> String {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<'e> {
     pub(crate) doc: i64,
+    pub(crate) room: &'e Room,
     pub(crate) words: &'e BTreeSet<String>,
 }
 
-/// Enters messages of a room.
-pub(crate) fn insert(tx: &mut Tx<'_>, room: &Room, entries: &[Entry<'_>]) -> Result<(), DatabaseError> {
-    let mut marks = vec![room_mark(room.id)];
-    if room.kind == RoomKind::Public {
-        marks.push(PUBLIC.to_owned());
-    }
-    for some in rows_of_few_lengths(entries) {
-        let mut values = Vec::with_capacity(some.len() * 2);
-        for entry in some {
-            values.extend_from_slice(params![entry.doc, text(tx.engine(), entry, &marks)]);
+impl Entry<'_> {
+    /// The words as the engine takes them: parted by spaces, on PostgreSQL each in quotes, of which words hold none.
+    fn text(&self, engine: Engine) -> String {
+        let mut text = String::with_capacity(self.words.len() * 8 + 48);
+        let mut add = |word: &str| match engine {
+            Engine::Sqlite => text.extend([word, " "]),
+            Engine::Postgres => text.extend(["'", word, "' "]),
+        };
+        self.words.iter().for_each(|word| add(word));
+        add(&room_mark(self.room.id));
+        if self.room.kind == RoomKind::Public {
+            add(PUBLIC);
         }
-        let rows: Vec<String> = (0..some.len()).map(|row| tuple(tx.engine(), row * 2 + 1)).collect();
-        let columns = if tx.engine() == Engine::Sqlite { "rowid, words" } else { "doc, words" };
-        tx.execute(&format!("INSERT INTO message_texts ({columns}) VALUES {}", rows.join(", ")), &values)?;
+        text
+    }
+}
+
+/// Enters messages.
+pub(crate) fn insert(tx: &mut Tx<'_>, entries: &[Entry<'_>]) -> Result<(), DatabaseError> {
+    let engine = tx.engine();
+    let rows = entries.iter().map(|entry| [Value::from(entry.doc), entry.text(engine).into()]);
+    if engine == Engine::Sqlite {
+        let sql = "INSERT INTO message_texts (rowid, words) VALUES ($1, $2)";
+        return tx.execute_each(sql, rows).map(drop);
+    }
+    let rows: Vec<[Value<'_>; 2]> = rows.collect();
+    for some in rows_of_few_lengths(&rows) {
+        let tuples: Vec<String> = (0..some.len()).map(|row| tuple(row * 2 + 1)).collect();
+        let sql = format!("INSERT INTO message_texts (doc, words) VALUES {}", tuples.join(", "));
+        tx.execute(&sql, some.as_flattened())?;
     }
     Ok(())
 }
 
-fn tuple(engine: Engine, first: usize) -> String {
-    match engine {
-        Engine::Sqlite => format!("(${first}, ${})", first + 1),
-        Engine::Postgres => {
-            format!("(CAST(${first} AS BIGINT), CAST(CAST(${} AS TEXT) AS TSVECTOR))", first + 1)
-        }
-    }
-}
-
-/// The words as the engine takes them: parted by spaces, on PostgreSQL each in quotes, of which words hold none.
-fn text(engine: Engine, entry: &Entry<'_>, marks: &[String]) -> String {
-    let mut text = String::with_capacity(entry.words.len() * 8 + 48);
-    for word in entry.words.iter().chain(marks) {
-        match engine {
-            Engine::Sqlite => text.extend([word.as_str(), " "]),
-            Engine::Postgres => text.extend(["'", word.as_str(), "' "]),
-        }
-    }
-    text
+fn tuple(first: usize) -> String {
+    format!("(CAST(${first} AS BIGINT), CAST(CAST(${} AS TEXT) AS TSVECTOR))", first + 1)
 }
 
 /// Takes a message out.

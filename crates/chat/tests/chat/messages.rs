@@ -43,6 +43,49 @@ each_engine! {
         assert_eq!(kinds, ["chat.room_created", "chat.message_sent"]);
     }
 
+    async fn a_part_that_is_shown_again_is_as_it_is_now(app: TestApp) {
+        let (ann, bob) = (app.shopper("ann").await, app.shopper("bob").await);
+        let id = opens(&ann, "tea", "public").await;
+        joins(&bob, &id).await;
+        let first = said(&ann, &id, "First").await;
+        let mut before = Vec::new();
+        let mut changed = async |what: &str, field: &str, now: Value| {
+            let shown = heard(&ann, &id).await;
+            assert_eq!(shown[0][field], now, "{what}");
+            assert_ne!(shown, before, "{what}");
+            // Shown once more, it is the same.
+            assert_eq!(heard(&ann, &id).await, shown, "{what}");
+            before = shown;
+        };
+        changed("said", "readByCount", json!(0)).await;
+        bob.post(&format!("{first}/read"), json!({})).await.expect(200);
+        changed("read", "readByCount", json!(1)).await;
+        bob.post(&format!("{first}/react"), json!({"emoji": "+1"})).await.expect(200);
+        changed("reacted to", "reactions", json!({"+1": [bob.user_id()]})).await;
+        ann.put(&format!("{first}/pin"), json!({})).await.expect(200);
+        changed("pinned", "pinnedAt", json!("2026-01-15T12:00:00.000Z")).await;
+        ann.put(&first, json!({"content": "@bob, changed"})).await.expect(200);
+        changed("edited", "mentions", json!([bob.user_id()])).await;
+        let called = json!({"id": ann.user_id(), "username": "ann", "name": "Ann Other", "avatarUrl": null});
+        ann.patch("/api/users/profile", json!({"name": "Ann Other"})).await.expect(200);
+        changed("by somebody with another name", "sender", called).await;
+        bob.post(&format!("/api/rooms/{id}/leave"), json!({})).await.expect(204);
+        changed("read by somebody who left", "readByCount", json!(0)).await;
+        ann.delete(&first).await.expect(204);
+        changed("deleted", "content", json!("")).await;
+        says(&ann, &id, "Second").await.expect(201);
+        changed("answered", "seq", json!(1)).await;
+    }
+
+    async fn whoever_comes_to_the_house_has_read_what_was_said_in_its_room(app: TestApp) {
+        let ann = app.shopper("ann").await;
+        says(&ann, "general", "Welcome").await.expect(201);
+        assert_eq!(heard(&ann, "general").await[0]["readByCount"], 0);
+        let _bob = app.shopper("bob").await;
+        app.settle().await;
+        assert_eq!(heard(&ann, "general").await[0]["readByCount"], 1);
+    }
+
     async fn what_cannot_be_said_is_refused(app: TestApp) {
         let ann = app.shopper("ann").await;
         opens(&ann, "tea", "public").await;
