@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
-# Which engines the tests run on: embedded (SQLite, in process), cluster (PostgreSQL, Redis), or both.
+# Which engines the tests run on: embedded (SQLite, a folder, in process), cluster (PostgreSQL, S3, Redis), or both.
 ENGINES ?= both
 ifeq ($(filter $(ENGINES),embedded cluster both),)
 $(error ENGINES is embedded, cluster or both, not "$(ENGINES)")
@@ -51,8 +51,9 @@ suite: ## Only the tests
 	cargo build --quiet -p stoa-testing-engines
 	STOA_TEST_SCHEMATHESIS=$(STOA_TOOLS)/bin/schemathesis STOA_TEST_AIOSMTPD=$(STOA_TOOLS)/bin/test-python \
 	STOA_TEST_LOCALSTRIPE=$(STOA_TOOLS)/bin/test-python STOA_TEST_PYTHON_SOCKETIO=$(STOA_TOOLS)/bin/test-python \
+	STOA_TEST_MOTO=$(STOA_TOOLS)/bin/test-python \
 	STOA_TEST_NODE_MODULES=$(STOA_TOOLS)/node/node_modules \
-	  $(RUNNER) run --engines $(ENGINES) -- cargo nextest run --workspace --profile $(NEXTEST_PROFILE)
+	  $(RUNNER) run --engines $(ENGINES) $(if $(filter embedded,$(ENGINES)),,--s3) -- cargo nextest run --workspace --profile $(NEXTEST_PROFILE)
 
 bench: ## Measure speed; the figures go into docs/performance.md
 	@scripts/install-test-tools.sh bench

@@ -13,10 +13,11 @@ Runs the command beside servers of its own, on free ports and in a temporary fol
   --engines cluster    PostgreSQL and Redis
   --engines both       the same servers; tests run on either set (the default)
   --durable            PostgreSQL with fsync, for tests that pull the plug on it
+  --s3                 a server of S3's API too (moto)
   --rabbitmq           RabbitMQ too
 
-The command finds STOA_TEST_ENGINES, STOA_TEST_POSTGRES_URL, STOA_TEST_REDIS_URL and STOA_TEST_AMQP_URL in its
-environment. Its exit code is passed on; 125 is a failure of the runner itself.";
+The command finds STOA_TEST_ENGINES, STOA_TEST_POSTGRES_URL, STOA_TEST_REDIS_URL, STOA_TEST_S3_URL and
+STOA_TEST_AMQP_URL in its environment. Its exit code is passed on; 125 is a failure of the runner itself.";
 
 /// What the caller asks for.
 #[derive(Debug, PartialEq)]
@@ -37,6 +38,7 @@ pub(crate) enum Invocation {
 pub(crate) struct Run {
     pub(crate) engines: Engines,
     pub(crate) durability: Durability,
+    pub(crate) s3: bool,
     pub(crate) rabbitmq: bool,
     pub(crate) program: OsString,
     pub(crate) arguments: Vec<OsString>,
@@ -45,7 +47,7 @@ pub(crate) struct Run {
 impl Run {
     /// Whether any server has to be started.
     pub(crate) fn needs_servers(&self) -> bool {
-        self.rabbitmq || self.engines != Engines::Embedded
+        self.s3 || self.rabbitmq || self.engines != Engines::Embedded
     }
 }
 
@@ -97,20 +99,22 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation> {
 }
 
 fn parse_run(mut arguments: impl Iterator<Item = OsString>) -> Result<Invocation> {
-    let (mut engines, mut durability, mut rabbitmq) = (Engines::Both, Durability::Volatile, false);
+    let (mut engines, mut durability) = (Engines::Both, Durability::Volatile);
+    let (mut s3, mut rabbitmq) = (false, false);
     loop {
         let option = arguments.next().ok_or_else(|| Failure::Usage("no command: `-- <command>`".into()))?;
         match option.to_str() {
             Some("--") => break,
             Some("--help" | "-h") => return Ok(Invocation::Help),
             Some("--durable") => durability = Durability::Durable,
+            Some("--s3") => s3 = true,
             Some("--rabbitmq") => rabbitmq = true,
             Some("--engines") => engines = parse_engines(&arguments.next().unwrap_or_default())?,
             _ => return Err(Failure::Usage(format!("unknown option `{}`", option.display()))),
         }
     }
     let program = arguments.next().ok_or_else(|| Failure::Usage("no command after `--`".into()))?;
-    Ok(Invocation::Run(Run { engines, durability, rabbitmq, program, arguments: arguments.collect() }))
+    Ok(Invocation::Run(Run { engines, durability, s3, rabbitmq, program, arguments: arguments.collect() }))
 }
 
 fn parse_engines(word: &OsString) -> Result<Engines> {
@@ -144,15 +148,17 @@ mod tests {
     }
 
     #[test]
-    fn both_sets_without_rabbitmq_unless_asked() {
+    fn both_sets_without_s3_and_rabbitmq_unless_asked() {
         let run = run("run -- true");
-        assert_eq!((run.engines, run.durability, run.rabbitmq), (Engines::Both, Durability::Volatile, false));
+        assert_eq!((run.engines, run.durability), (Engines::Both, Durability::Volatile));
+        assert_eq!((run.s3, run.rabbitmq), (false, false));
     }
 
     #[test]
     fn only_the_embedded_set_needs_no_servers() {
         assert!(!run("run --engines embedded -- true").needs_servers());
         assert!(run("run --engines embedded --rabbitmq -- true").needs_servers());
+        assert!(run("run --engines embedded --s3 -- true").needs_servers());
         assert!(run("run --engines cluster -- true").needs_servers());
     }
 

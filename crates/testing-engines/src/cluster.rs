@@ -13,6 +13,7 @@ use crate::{
     programs::Programs,
     rabbitmq::{Epmd, RabbitMq},
     redis::Redis,
+    s3::S3,
     server::{Place, Starter},
     signals::Signals,
     undertaker::{Farewell, Undertaker},
@@ -73,6 +74,10 @@ impl Cluster {
             let port = starter.start(&Redis { program })?;
             self.environment.push(("STOA_TEST_REDIS_URL", Redis::url(port)));
         }
+        if let Some(python) = programs.moto {
+            let port = starter.start(&S3 { python })?;
+            self.environment.push(("STOA_TEST_S3_URL", S3::url(port)));
+        }
         if let Some(programs) = programs.rabbitmq {
             let epmd_port = starter.start(&Epmd { program: programs.epmd })?;
             let cluster_port = starter.ports.take()?;
@@ -83,7 +88,8 @@ impl Cluster {
     }
 
     /// What the command is told: `STOA_TEST_ENGINES` (`embedded`, `cluster` or `both`), and for each server its
-    /// address: `STOA_TEST_POSTGRES_URL`, `STOA_TEST_REDIS_URL`, `STOA_TEST_AMQP_URL`.
+    /// address: `STOA_TEST_POSTGRES_URL`, `STOA_TEST_REDIS_URL`, `STOA_TEST_S3_URL`,
+    /// `STOA_TEST_AMQP_URL`.
     pub(crate) fn environment(&self) -> &[(&'static str, String)] {
         &self.environment
     }

@@ -16,6 +16,7 @@ mod postgres;
 mod programs;
 mod rabbitmq;
 mod redis;
+mod s3;
 mod server;
 mod signals;
 mod undertaker;

@@ -48,7 +48,7 @@ impl Postgres {
             ])
             .arg(&data);
         let status = place
-            .prepare(initdb, "initdb")?
+            .prepare(initdb, "initdb", place.account)?
             .status()
             .map_err(|source| place.trouble("initdb", cannot_run(place, &source)))?;
         if !status.success() {

@@ -11,6 +11,8 @@ use crate::{
 };
 
 const POSTGRES_HOME: &str = "/usr/lib/postgresql";
+const NO_MOTO: &str = "there is no Python with moto: run `make suite`, or scripts/install-test-tools.sh suite, or set \
+                       STOA_TEST_MOTO to one";
 
 /// The programs that a run needs; what it does not need is `None`.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Programs {
     pub(crate) postgres: Option<PostgresPrograms>,
     pub(crate) redis: Option<PathBuf>,
     pub(crate) rabbitmq: Option<RabbitPrograms>,
+    /// A Python that has moto.
+    pub(crate) moto: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -46,16 +50,21 @@ impl Programs {
         let postgres = postgres();
         let redis = on_path("redis-server");
         let rabbitmq = rabbitmq();
+        let moto = moto();
         need(cluster, "initdb, postgres, pg_isready", "postgresql", postgres.is_some());
         need(cluster, "redis-server", "redis-server", redis.is_some());
         need(run.rabbitmq, "rabbitmq-server, epmd", "rabbitmq-server", rabbitmq.is_some());
         if !missing.is_empty() {
             return Err(Failure::Missing(complaint(&missing)));
         }
+        if run.s3 && moto.is_none() {
+            return Err(Failure::Missing(NO_MOTO.to_owned()));
+        }
         Ok(Self {
             postgres: postgres.filter(|_| cluster),
             redis: redis.filter(|_| cluster),
             rabbitmq: rabbitmq.filter(|_| run.rabbitmq),
+            moto: moto.filter(|_| run.s3),
         })
     }
 }
@@ -103,6 +112,16 @@ fn rabbitmq() -> Option<RabbitPrograms> {
     let script = PathBuf::from("/usr/lib/rabbitmq/bin/rabbitmq-server");
     let server = Some(script).filter(|path| path.is_file()).or_else(|| on_path("rabbitmq-server"))?;
     Some(RabbitPrograms { server, epmd: on_path("epmd")? })
+}
+
+/// The Python that `make` names, or that the script for the tools of tests has put among them.
+fn moto() -> Option<PathBuf> {
+    let tools = || {
+        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        std::env::var_os("STOA_TOOLS").map_or_else(|| home.join(".cache/stoa/tools"), PathBuf::from)
+    };
+    let named = std::env::var_os("STOA_TEST_MOTO").map(PathBuf::from);
+    Some(named.unwrap_or_else(|| tools().join("bin/test-python"))).filter(|path| path.is_file())
 }
 
 /// PATH, and the folders for servers that only root's PATH has.

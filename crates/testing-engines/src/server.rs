@@ -30,6 +30,10 @@ pub(crate) trait Engine {
     fn name(&self) -> &'static str;
     /// How it is asked to end.
     fn farewell(&self) -> Farewell;
+    /// The account it runs under.
+    fn account(&self, place: &Place) -> Account {
+        place.account
+    }
     /// The program with its arguments, to listen on this port of 127.0.0.1 and stay in the foreground.
     fn command(&self, place: &Place, port: u16) -> Command;
     /// Whether it answers yet.
@@ -44,11 +48,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// A program that runs in the folder, under the account, leading a process group, and writes to `<name>.log`.
-    pub(crate) fn prepare(&self, mut command: Command, name: &str) -> Result<Command> {
+    /// A program that runs in the folder, under an account, leading a process group, and writes to `<name>.log`.
+    pub(crate) fn prepare(&self, mut command: Command, name: &str, account: Account) -> Result<Command> {
         let log = File::create(self.log(name)).map_err(Failure::io("creating a server's log"))?;
         let errors = log.try_clone().map_err(Failure::io("sharing a server's log"))?;
-        self.account.run(&mut command);
+        account.run(&mut command);
         command
             .current_dir(&self.folder)
             .env("HOME", &self.folder)
@@ -100,7 +104,11 @@ impl Starter<'_> {
 
     fn attempt(&mut self, engine: &impl Engine) -> Result<u16> {
         let port = self.ports.take()?;
-        let mut command = self.place.prepare(engine.command(self.place, port), engine.name())?;
+        let mut command = self.place.prepare(
+            engine.command(self.place, port),
+            engine.name(),
+            engine.account(self.place),
+        )?;
         let child = command.spawn().map_err(Failure::io("starting a server"))?;
         self.undertaker.take_over(&child, engine.farewell())?;
         self.children.push(child);

@@ -41,7 +41,9 @@ impl Yard {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stoa-testing"));
         command.arg("run").args(options).args(["--", "sh", "-c", script]);
         command.env("TMPDIR", self.path()).stdin(Stdio::null());
-        for name in ["STOA_TEST_POSTGRES_URL", "STOA_TEST_REDIS_URL", "STOA_TEST_AMQP_URL"] {
+        for name in
+            ["STOA_TEST_POSTGRES_URL", "STOA_TEST_REDIS_URL", "STOA_TEST_S3_URL", "STOA_TEST_AMQP_URL"]
+        {
             command.env_remove(name);
         }
         command
@@ -252,4 +254,29 @@ fn rabbitmq_starts_when_asked_for() {
     assert!(url.starts_with("amqp://guest:guest@127.0.0.1:"), "{url}");
     assert!(TcpStream::connect(address(&url)).is_err(), "{url} still listens");
     assert!(yard.is_empty());
+}
+
+#[test]
+fn s3_starts_when_asked_for_with_a_bucket_in_it() {
+    if without_servers() {
+        return;
+    }
+    let yard = Yard::open();
+    let script = "echo $STOA_TEST_S3_URL; test -z \"$STOA_TEST_POSTGRES_URL\"";
+    let output = yard.run(&["--engines", "embedded", "--s3"], script);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let url = text(&output.stdout).trim().to_owned();
+    assert!(url.starts_with("s3://stoa-tests?endpoint=http://127.0.0.1:"), "{url}");
+    let endpoint = url.split(['/', '&']).find(|part| part.starts_with("127.0.0.1:")).unwrap();
+    assert!(TcpStream::connect(endpoint).is_err(), "{url} still listens");
+    assert!(yard.is_empty());
+}
+
+#[test]
+fn a_missing_moto_is_named() {
+    let yard = Yard::open();
+    let mut runner = yard.runner(&["--engines", "embedded", "--s3"], "true");
+    let output = runner.env("STOA_TEST_MOTO", "/nonexistent/python").output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("STOA_TEST_MOTO"), "{}", text(&output.stderr));
 }
