@@ -3,8 +3,8 @@
 #
 #   install-test-tools.sh [check] [suite] [engines] [bench]
 #     check     cargo-deny, cargo-machete
-#     suite     cargo-nextest; schemathesis, aiosmtpd, localstripe, python-socketio; socket.io-client, ws (they want Node 20)
-#     engines   PostgreSQL, Redis, RabbitMQ, Pebble
+#     suite     cargo-nextest; schemathesis, aiosmtpd, localstripe, python-socketio, moto; socket.io-client, ws (they want Node 20)
+#     engines   PostgreSQL, Redis, RabbitMQ, Pebble, clamd
 #     bench     what Stoa is compared with: express, socket.io, better-sqlite3 (they want Node 20); left out without Node
 #
 # Cargo's, Python's and Node's tools go into $STOA_TOOLS, outside the clone. The rest are Debian packages: root gets them
@@ -65,7 +65,7 @@ python_tools() {
   local wanted=$here/test-requirements.txt venv
   venv=$tools/python-$(sha256sum "$wanted" | cut -c1-12)
   if ! "$venv/bin/schemathesis" --version >/dev/null 2>&1; then
-    say "installing schemathesis, aiosmtpd, localstripe and python-socketio into $venv (once)"
+    say "installing schemathesis, aiosmtpd, localstripe, python-socketio and moto into $venv (once)"
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
@@ -120,6 +120,7 @@ if wants engines; then
   package redis-server on_path redis-server
   package rabbitmq-server on_path rabbitmq-server
   package pebble on_path pebble
+  package clamav-daemon on_path clamd
 fi
 if wants suite; then
   package python3-venv has_venv

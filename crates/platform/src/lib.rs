@@ -1,5 +1,5 @@
 //! The engines behind Stoa, each behind one door with an embedded default: database, event log, jobs, cache,
-//! rate limits, mail, and the way to other nodes.
+//! rate limits, files, mail, and the way to other nodes.
 //!
 //! Platform knows the kernel and nothing of shops or chats.
 
@@ -14,6 +14,8 @@ pub mod metrics;
 pub mod occasion;
 mod prehashed;
 pub mod relay;
+pub mod scan;
+pub mod storage;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod traces;
@@ -29,7 +31,9 @@ use limits::Limits;
 use mail::Mailer;
 use metrics::Metrics;
 use relay::Relay;
+use scan::Scanner;
 use stoa_kernel::{Clock, Random};
+use storage::Storage;
 use traces::Traces;
 
 /// All doors together, as a domain is given them. Cheap to clone.
@@ -45,6 +49,10 @@ pub struct Platform {
     pub cache: Cache,
     /// The rate limits.
     pub limits: Limits,
+    /// Where the bytes of files are kept.
+    pub storage: Storage,
+    /// Who looks into files before they are taken, where somebody does.
+    pub scanner: Option<Arc<dyn Scanner>>,
     /// The way out for mail.
     pub mailer: Arc<Mailer>,
     /// Where figures go.

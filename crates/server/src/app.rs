@@ -3,8 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use stoa_drivers::{
+    clamd::Clamd,
     otlp::{Otlp, OtlpError},
     redis::{Redis, RedisError},
+    s3::{self, S3},
     smtp::{self, Smtp},
 };
 use stoa_http::Edge;
@@ -18,6 +20,8 @@ use stoa_platform::{
     limits::Limits,
     mail::{Delivery, Folder, MailError, Mailer},
     metrics::Metrics,
+    scan::Scanner,
+    storage::{Storage, StorageError},
     traces::Traces,
 };
 use stoa_realtime::{Doors, Running};
@@ -27,7 +31,7 @@ use crate::{
     health::Health,
     insight::{self, Figures, Upkeep},
     serve::{Listening, listen},
-    settings::Settings,
+    settings::{Settings, StorageSettings},
     tls::{Tls, TlsError},
     warming::warm,
     wiring::{self, Domains, Wired},
@@ -64,6 +68,12 @@ pub enum StartError {
     /// The way to Redis cannot be set up. One that is away does not stop the start.
     #[error("Redis cannot be asked: {0}; check REDIS_URL and the certificates of this system")]
     Redis(#[from] RedisError),
+    /// The store of files cannot be opened. One that is away does not stop the start.
+    #[error("files cannot be kept: {0}; check STOA_STORAGE_URL")]
+    Storage(#[from] StorageError),
+    /// The way to the bucket cannot be set up.
+    #[error("{0}; check STOA_STORAGE_URL and what names the key")]
+    S3(#[from] s3::SetupError),
     /// Accounts refuse their settings.
     #[error(transparent)]
     Accounts(#[from] stoa_accounts::SettingsError),
@@ -269,6 +279,8 @@ async fn open_watched(
         Some(redis) => Limits::shared(clock.clone(), redis.counts()),
         None => Limits::in_process(clock.clone()),
     };
+    let storage = open_storage(&settings.storage)?.measured(&metrics);
+    let scanner = settings.clamd.clone().map(|clamd| Clamd::new(clamd) as Arc<dyn Scanner>);
     let mailer = Mailer::new(
         mail_delivery(settings, &clock)?,
         &settings.mail_from,
@@ -278,7 +290,27 @@ async fn open_watched(
     .recording(&database)
     .measured(&metrics);
     let relay = redis.map(|redis| redis.relay(&metrics));
-    Ok(Platform { database, clock, random, cache, limits, mailer: Arc::new(mailer), metrics, traces, relay })
+    Ok(Platform {
+        database,
+        clock,
+        random,
+        cache,
+        limits,
+        storage,
+        scanner,
+        mailer: Arc::new(mailer),
+        metrics,
+        traces,
+        relay,
+    })
+}
+
+/// The store that the settings name.
+pub(crate) fn open_storage(settings: &StorageSettings) -> Result<Storage, StartError> {
+    Ok(match settings {
+        StorageSettings::Folder(folder) => Storage::folder(folder)?,
+        StorageSettings::S3(s3) => Storage::over(S3::new(s3)?),
+    })
 }
 
 /// Traces to the collector the settings name, if they do.

@@ -1,7 +1,6 @@
 //! Whether this node is alive, ready and well: `/health`, `/health/ready`, `/health/live`.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +16,7 @@ use stoa_kernel::{Clock, Timestamp};
 use stoa_platform::{
     Platform,
     database::{Database, DatabaseError, Engine},
+    storage::Storage,
 };
 
 use crate::settings::Settings;
@@ -28,7 +28,7 @@ pub struct Health {
     clock: Clock,
     database: Database,
     redis: Option<Redis>,
-    data_dir: PathBuf,
+    storage: Storage,
     environment: String,
 }
 
@@ -78,7 +78,7 @@ impl Health {
             clock: platform.clock.clone(),
             database: platform.database.clone(),
             redis,
-            data_dir: settings.data_dir.clone(),
+            storage: platform.storage.clone(),
             environment: settings.environment.clone(),
         }
     }
@@ -173,18 +173,17 @@ impl Health {
         Check { status, response_time: millis_since(begun), message: message.to_owned() }
     }
 
+    /// People can buy and talk without files, so their absence makes no node unhealthy.
     async fn check_storage(&self) -> Check {
         let begun = Instant::now();
-        let folder = self.data_dir.clone();
-        let found = tokio::task::spawn_blocking(move || {
-            std::fs::metadata(folder).is_ok_and(|about| about.is_dir() && !about.permissions().readonly())
-        })
-        .await;
-        let message = match found {
-            Ok(true) => Ok("the data folder can be written".to_owned()),
-            _ => Err("the data folder cannot be written".to_owned()),
+        let (status, message) = match self.storage.ready().await {
+            Ok(()) => (Status::Healthy, "files can be kept"),
+            Err(error) => {
+                tracing::error!(%error, "files cannot be kept");
+                (Status::Degraded, "files cannot be kept now")
+            }
         };
-        Check::of(message, begun)
+        Check { status, response_time: millis_since(begun), message: message.to_owned() }
     }
 }
 

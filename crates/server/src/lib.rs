@@ -22,4 +22,4 @@ pub mod wiring;
 
 pub use app::{App, StartError};
 pub use insight::InsightSettings;
-pub use settings::Settings;
+pub use settings::{Settings, StorageSettings};

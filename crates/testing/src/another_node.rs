@@ -60,7 +60,7 @@ impl TestApp {
         let config = self.database_config();
         assert!(matches!(config, DatabaseConfig::Postgres(_)), "SQLite is for one node");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut settings = settings(folder.path(), self.shared.as_ref());
+        let mut settings = settings(folder.path(), &self.shared);
         settings.database = config;
         (self.change)(&mut settings);
         change(&mut settings);

@@ -13,7 +13,7 @@ use stoa_platform::{
     mail::SentMail,
     testing::TestDatabase,
 };
-use stoa_server::{App, Settings, wiring::Domains};
+use stoa_server::{App, Settings, StorageSettings, wiring::Domains};
 use tempfile::TempDir;
 
 use crate::{PASSWORD, START, client::Client, live::Live};
@@ -29,7 +29,7 @@ pub struct TestApp {
     /// The hand of its clock.
     pub clock: ManualClock,
     pub(crate) change: KeptChange,
-    pub(crate) shared: Option<SharedRedis>,
+    pub(crate) shared: Shared,
     app: App,
     clerk: tokio::sync::OnceCell<Client>,
     _folder: TempDir,
@@ -44,8 +44,8 @@ impl TestApp {
     ) -> Self {
         let change: KeptChange = Arc::new(change);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let shared = SharedRedis::beside(&database);
-        let mut settings = settings(folder.path(), shared.as_ref());
+        let shared = Shared::beside(&database);
+        let mut settings = settings(folder.path(), &shared);
         settings.database = database.config();
         change(&mut settings);
         let clock = ManualClock::starting_at(START);
@@ -180,24 +180,50 @@ impl TestApp {
     }
 }
 
+/// What the nodes of a test share beside their database, as far as the test run has it.
+#[derive(Default)]
+pub(crate) struct Shared {
+    redis: Option<SharedRedis>,
+    bucket: Option<StorageSettings>,
+}
+
 /// The Redis of the test run, and where in it a test keeps what its nodes share.
-pub(crate) struct SharedRedis {
+struct SharedRedis {
     url: String,
     prefix: String,
 }
 
-impl SharedRedis {
-    /// Nodes on PostgreSQL share it where the run has one; SQLite is for one node.
-    fn beside(database: &TestDatabase) -> Option<Self> {
-        let url =
-            std::env::var("STOA_TEST_REDIS_URL").ok().filter(|_| database.engine() == Engine::Postgres)?;
-        let prefix = format!("test-{:x}", u128::from_le_bytes(Random::system().bytes()));
-        Some(Self { url, prefix })
+impl Shared {
+    /// Nodes on PostgreSQL share; SQLite is for one node.
+    fn beside(database: &TestDatabase) -> Self {
+        if database.engine() == Engine::Sqlite {
+            return Self::default();
+        }
+        let redis = std::env::var("STOA_TEST_REDIS_URL").ok();
+        Self { redis: redis.map(|url| SharedRedis { url, prefix: own_name() }), bucket: bucket() }
     }
 }
 
+/// A name that no other test has.
+fn own_name() -> String {
+    format!("test-{:x}", u128::from_le_bytes(Random::system().bytes()))
+}
+
+/// A folder of a test's own in the bucket of the test run; `None` where the run has none. On PostgreSQL it is where
+/// files are kept unless the test wants it otherwise.
+pub fn bucket() -> Option<StorageSettings> {
+    let url = std::env::var("STOA_TEST_S3_URL").ok()?;
+    let url = url.replacen('?', &format!("/{}?", own_name()), 1);
+    let variables = [
+        ("STOA_STORAGE_URL", url.as_str()),
+        ("STOA_S3_ACCESS_KEY_ID", "test"),
+        ("STOA_S3_SECRET_ACCESS_KEY", "test"),
+    ];
+    Some(Settings::of(&variables).expect("settings that hold").storage)
+}
+
 /// The usual settings, with cheap passwords and without limits.
-pub(crate) fn settings(folder: &Path, shared: Option<&SharedRedis>) -> Settings {
+pub(crate) fn settings(folder: &Path, shared: &Shared) -> Settings {
     let folder = folder.to_str().expect("a folder with a plain name");
     let mut variables = vec![
         ("STOA_DATA_DIR", folder),
@@ -207,13 +233,16 @@ pub(crate) fn settings(folder: &Path, shared: Option<&SharedRedis>) -> Settings 
         // A test that looks at the cache knows what is in it.
         ("STOA_CACHE_WARM", "off"),
     ];
-    if let Some(shared) = shared {
+    if let Some(redis) = &shared.redis {
         // A machine that is busy with other tests is no outage.
-        let (url, prefix) = (shared.url.as_str(), shared.prefix.as_str());
+        let (url, prefix) = (redis.url.as_str(), redis.prefix.as_str());
         variables.extend([("REDIS_URL", url), ("STOA_REDIS_PREFIX", prefix), ("STOA_REDIS_TIMEOUT", "5s")]);
     }
     let mut settings = Settings::of(&variables).expect("settings that hold");
     settings.accounts.password_cost = PasswordCost::FOR_TESTS;
+    if let Some(bucket) = &shared.bucket {
+        settings.storage = bucket.clone();
+    }
     settings
 }
 

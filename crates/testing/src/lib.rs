@@ -27,7 +27,7 @@ mod live;
 
 pub use another_node::AnotherNode;
 pub use answer::Answer;
-pub use app::{Change, TestApp, at_once};
+pub use app::{Change, TestApp, at_once, bucket};
 pub use client::Client;
 pub use live::{Heard, Live, NotLetIn};
 pub use reqwest::Method;

@@ -1,13 +1,13 @@
 //! `Stripe-Signature`: `t=<seconds>,v1=<hex>,…`, where each `v1` is an HMAC-SHA256 over the time, a dot and the body, and
 //! there are two while a secret is rolled.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use stoa_contracts::payments::NoticeError;
 use stoa_kernel::Timestamp;
 use subtle::ConstantTimeEq;
+
+use crate::mac;
 
 /// How far the time of a signature may be from ours, either way.
 const TOLERANCE: Duration = Duration::from_mins(5);
@@ -39,11 +39,7 @@ pub(super) fn check(secret: &[u8], header: &str, body: &[u8], now: Timestamp) ->
 
 /// The signature of these parts, in hex.
 fn sign(secret: &[u8], parts: &[&[u8]]) -> Option<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
-    for part in parts {
-        mac.update(part);
-    }
-    Some(hex(&mac.finalize().into_bytes()))
+    mac::of(secret, parts).map(|code| mac::hex(&code))
 }
 
 fn read(header: &str) -> Option<(&str, Vec<&str>)> {
@@ -54,14 +50,6 @@ fn read(header: &str) -> Option<(&str, Vec<&str>)> {
     let (_, sent) = parts().find(|(name, _)| *name == "t")?;
     let signatures = parts().filter(|(name, _)| *name == "v1").map(|(_, value)| value);
     Some((sent, signatures.take(MOST_SIGNATURES).collect()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -9,11 +9,13 @@
     reason = "a test's tools fail by panicking"
 )]
 
+mod clamd_server;
 mod collector;
 mod mail_server;
 mod redis_server;
 mod stripe_server;
 
+pub use clamd_server::ClamdServer;
 pub use collector::{ArrivedSpan, Collector, Manner};
 pub use mail_server::MailServer;
 pub use redis_server::RedisServer;

@@ -35,6 +35,7 @@ use stoa_platform::{
     database::{DatabaseError, Migration, Tx},
     limits::{Limits, Policy},
     mail::Mailer,
+    storage::Storage,
     testing::TestDatabase,
 };
 use tower::ServiceExt;
@@ -106,6 +107,8 @@ impl Stage {
             clock: clock.clock(),
             random: Random::system(),
             cache: Cache::in_process(1 << 20, clock.clock()),
+            scanner: None,
+            storage: Storage::folder(&folder.path().join("files")).unwrap(),
             limits: if limits { Limits::in_process(clock.clock()) } else { Limits::off() },
             mailer: Arc::new(
                 Mailer::to_folder(folder.path(), "shop@example.com", &[], Clock::system()).unwrap(),

@@ -24,6 +24,7 @@ use stoa_platform::{
     limits::Limits,
     mail::{Mailer, SentMail},
     params,
+    storage::Storage,
     testing::TestDatabase,
 };
 use tower::ServiceExt;
@@ -142,6 +143,8 @@ impl Stage {
             random: Random::system(),
             cache: Cache::in_process(1 << 20, clock.clock()),
             limits: Limits::off(),
+            scanner: None,
+            storage: Storage::folder(&folder.path().join("files")).unwrap(),
             mailer: Arc::new(mailer),
             metrics: stoa_platform::metrics::Metrics::off(),
             traces: stoa_platform::traces::Traces::off(),

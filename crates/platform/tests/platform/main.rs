@@ -19,6 +19,8 @@ mod postgres_tls;
 #[cfg(test)]
 mod sqlite;
 #[cfg(test)]
+mod storage;
+#[cfg(test)]
 mod storm;
 #[cfg(test)]
 mod support;

@@ -1,9 +1,10 @@
 //! The kinds of values settings take: how each is checked, and how the documentation words it.
 
 use super::parse::{
-    Flaw, address, amount, basis_points, count, currency, database_url, domains, duration, email, headers,
-    https, jwt_algorithm, keys, log_filter, log_format, mailbox, moment, networks, origins, password_policy,
-    port, prefix, rate, redis_url, secret, share, size, smtp_url, switch, url, version,
+    Flaw, address, amount, basis_points, clamd_url, count, currency, database_url, domains, duration, email,
+    headers, https, jwt_algorithm, keys, log_filter, log_format, mailbox, moment, networks, origins,
+    password_policy, port, prefix, rate, redis_url, secret, share, size, smtp_url, storage_url, switch, url,
+    version,
 };
 
 /// What kind of value a setting takes.
@@ -17,6 +18,8 @@ pub(super) enum Kind {
     Url,
     DatabaseUrl,
     RedisUrl,
+    StorageUrl,
+    ClamdUrl,
     Domains,
     Email,
     Https,
@@ -58,6 +61,8 @@ impl Kind {
             Self::Email => email(text).map(drop),
             Self::Https => https(text).map(drop),
             Self::RedisUrl => redis_url(text).map(drop),
+            Self::StorageUrl => storage_url(text).map(drop),
+            Self::ClamdUrl => clamd_url(text).map(drop),
             Self::Prefix => prefix(text).map(drop),
             Self::Switch => switch(text).map(drop),
             Self::Duration => duration(text).map(drop),
@@ -100,6 +105,8 @@ impl Kind {
             Self::Email => "`admin@example.com`",
             Self::Https => "an https address",
             Self::RedisUrl => "`redis://user:password@host:6379/0` or `rediss://…` for TLS",
+            Self::StorageUrl => "`file:FOLDER` or `s3://bucket/folder?endpoint=https://host&region=name`",
+            Self::ClamdUrl => "`tcp://host:3310` or `unix:/run/clamav/clamd.ctl`",
             Self::Prefix => "letters, digits and `-_.:`",
             Self::Switch => "`on` or `off`",
             Self::Duration => "a time: `500ms`, `30s`, `15m`, `1h`, `7d`",
@@ -148,6 +155,9 @@ mod tests {
             (Kind::Email, "admin@example.com", "Admin <admin@example.com>"),
             (Kind::Https, "https://acme.example.com/directory", "http://acme.example.com/directory"),
             (Kind::RedisUrl, "rediss://:p@cache.example.com/1", "cache:6379"),
+            (Kind::StorageUrl, "file:./files", "./files"),
+            (Kind::StorageUrl, "s3://shop-files/live?region=eu-central-1", "s3://shop-files?key=a"),
+            (Kind::ClamdUrl, "unix:/run/clamav/clamd.ctl", "clamd:3310"),
             (Kind::Prefix, "shop-1", "shop 1"),
             (Kind::Switch, "Off", "maybe"),
             (any, "9", "10"),

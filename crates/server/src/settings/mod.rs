@@ -21,7 +21,9 @@ use std::{
 use stoa_accounts::AccountsSettings;
 use stoa_catalog::CatalogSettings;
 use stoa_chat::ChatSettings;
-use stoa_drivers::{redis::RedisSettings, smtp::SmtpSettings, stripe::StripeSettings};
+use stoa_drivers::{
+    clamd::ClamdSettings, redis::RedisSettings, s3::S3Settings, smtp::SmtpSettings, stripe::StripeSettings,
+};
 use stoa_http::HttpSettings;
 use stoa_kernel::Currency;
 use stoa_notifications::NotificationsSettings;
@@ -66,6 +68,10 @@ pub struct Settings {
     pub database: DatabaseConfig,
     /// The Redis by which nodes share; each is by itself without one.
     pub redis: Option<RedisSettings>,
+    /// Where the bytes of files are kept.
+    pub storage: StorageSettings,
+    /// Who looks into files before they are taken; nobody without it.
+    pub clamd: Option<ClamdSettings>,
     /// The HTTP surface.
     pub http: HttpSettings,
     /// Accounts. The signing secret is empty until [`secrets::signing_secret`](crate::secrets::signing_secret) has
@@ -101,6 +107,15 @@ pub struct Settings {
     pub insight: InsightSettings,
     /// What is logged, and how.
     pub log: LogSettings,
+}
+
+/// Where the bytes of files are kept.
+#[derive(Clone, Debug)]
+pub enum StorageSettings {
+    /// In a folder of this machine.
+    Folder(PathBuf),
+    /// In a bucket that nodes share.
+    S3(S3Settings),
 }
 
 /// The response cache.

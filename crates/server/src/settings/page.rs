@@ -12,6 +12,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("acme", "Certificates by ACME"),
     ("database", "Database"),
     ("redis", "Redis"),
+    ("files", "Files"),
     ("http", "HTTP"),
     ("accounts", "Accounts"),
     ("catalog", "Catalogue"),

@@ -1,11 +1,11 @@
 //! From the text of a setting to its value; a flaw says what is wrong with the text, and what to write instead.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use axum::http::{HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
 use stoa_accounts::{JwtAlgorithm, PasswordPolicy};
-use stoa_drivers::{redis::RedisAddress, smtp::SmtpServer};
+use stoa_drivers::{clamd::ClamdAddress, redis::RedisAddress, s3::S3Address, smtp::SmtpServer};
 use stoa_http::ApiVersion;
 use stoa_kernel::{Currency, Decimal, Timestamp};
 use stoa_platform::database::PostgresConfig;
@@ -119,6 +119,31 @@ pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, Flaw> {
 
 pub(super) fn redis_url(text: &str) -> Result<RedisAddress, Flaw> {
     RedisAddress::parse(text).map_err(|flaw| flaw.to_string())
+}
+
+/// Where files are kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum StorageUrl {
+    Folder(PathBuf),
+    S3(S3Address),
+}
+
+pub(super) fn storage_url(text: &str) -> Result<StorageUrl, Flaw> {
+    match text.split(':').next().unwrap_or_default().to_ascii_lowercase().as_str() {
+        "file" => {
+            let path = text.split_once(':').map_or("", |(_, path)| path);
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let flaw = || "names no folder; give one such as file:./data/files".to_owned();
+            (!path.is_empty()).then(|| StorageUrl::Folder(path.into())).ok_or_else(flaw)
+        }
+        "s3" => S3Address::parse(text).map(StorageUrl::S3).map_err(|flaw| flaw.to_string()),
+        _ => Err("is no place for files; give file:FOLDER, or s3://bucket?endpoint=https://host&region=name"
+            .into()),
+    }
+}
+
+pub(super) fn clamd_url(text: &str) -> Result<ClamdAddress, Flaw> {
+    ClamdAddress::parse(text).map_err(|flaw| flaw.to_string())
 }
 
 /// What keys in a store shared with others begin with.

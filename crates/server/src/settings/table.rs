@@ -198,6 +198,46 @@ pub(super) const SETTINGS: &[Setting] = &[
         Kind::Duration,
         "How long an answer of Redis is waited for before the node does without; at most 5s.",
     ),
+    // Files
+    setting(
+        "STOA_STORAGE_URL",
+        "files.storage_url",
+        "",
+        Kind::StorageUrl,
+        "Where the bytes of files are kept; without it in the folder `files` of the data folder. Nodes on several machines \
+         share a bucket. `public_endpoint` in its query is where browsers reach it, if that is elsewhere.",
+    ),
+    setting("STOA_S3_ACCESS_KEY_ID", "files.s3_access_key_id", "", Kind::Text, "The name of a key to that bucket; without it the role that the machine has at AWS.")
+        .or(&["AWS_ACCESS_KEY_ID"]),
+    setting("STOA_S3_SECRET_ACCESS_KEY", "files.s3_secret_access_key", "", Kind::Text, "The key's secret.")
+        .or(&["AWS_SECRET_ACCESS_KEY"])
+        .secret(),
+    setting("STOA_S3_SESSION_TOKEN", "files.s3_session_token", "", Kind::Text, "What goes with a key that is good for some hours.")
+        .or(&["AWS_SESSION_TOKEN"])
+        .secret(),
+    setting("STOA_S3_REGION", "files.s3_region", "", Kind::Text, "The region of the bucket, unless its address names it.")
+        .or(&["AWS_REGION", "AWS_DEFAULT_REGION"]),
+    setting(
+        "STOA_S3_TIMEOUT",
+        "files.s3_timeout",
+        "30s",
+        Kind::Duration,
+        "How long an answer of the bucket is waited for, or the next piece of one.",
+    ),
+    setting(
+        "STOA_CLAMD_URL",
+        "files.clamd_url",
+        "",
+        Kind::ClamdUrl,
+        "The clamd (ClamAV) that every file is shown to before it is taken; while it is away none is taken.",
+    ),
+    setting(
+        "STOA_CLAMD_TIMEOUT",
+        "files.clamd_timeout",
+        "1m",
+        Kind::Duration,
+        "How long its verdict is waited for.",
+    ),
     // HTTP
     setting(
         "STOA_API_DEFAULT_VERSION",

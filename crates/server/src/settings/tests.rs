@@ -237,10 +237,45 @@ fn names_of_kubernetes_and_of_tests_are_ignored() {
 
 #[test]
 fn what_has_no_engine_yet_is_refused_by_name() {
-    for name in ["STOA_STORAGE_URL", "STOA_BROKER_URL", "STOA_OIDC_GOOGLE_ISSUER"] {
+    for name in ["STOA_BROKER_URL", "STOA_OIDC_GOOGLE_ISSUER"] {
         let told = faults(&[(name, "x")]);
         assert!(told[0].starts_with(name) && told[0].contains("does not have yet"), "{told:?}");
     }
+}
+
+#[test]
+fn files_are_kept_beside_the_data_unless_told_otherwise() {
+    let storage = |variables: &[(&str, &str)]| Settings::of(variables).unwrap().storage;
+    let StorageSettings::Folder(folder) = storage(&[("STOA_DATA_DIR", "/srv/stoa")]) else { panic!() };
+    assert_eq!(folder, Path::new("/srv/stoa/files"));
+    let StorageSettings::Folder(folder) = storage(&[("STOA_STORAGE_URL", "file:///srv/files")]) else {
+        panic!()
+    };
+    assert_eq!(folder, Path::new("/srv/files"));
+}
+
+#[test]
+fn a_bucket_takes_the_names_that_aws_gives_its_keys() {
+    let bucket = ("STOA_STORAGE_URL", "s3://shop-files");
+    let s3 = |variables: &[(&str, &str)]| {
+        let StorageSettings::S3(s3) = Settings::of(variables).unwrap().storage else { panic!() };
+        s3
+    };
+    let s3_by_role = s3(&[bucket, ("AWS_DEFAULT_REGION", "eu-west-1")]);
+    assert!(s3_by_role.credentials.is_none());
+    assert_eq!(s3_by_role.address.region.as_deref(), Some("eu-west-1"));
+    let key =
+        [("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "hush"), ("AWS_SESSION_TOKEN", "day")];
+    let place = [("STOA_STORAGE_URL", "s3://shop-files?region=us-west-2"), ("AWS_REGION", "x")];
+    let by_key = s3(&[&place[..], &key[..]].concat());
+    assert_eq!(by_key.address.region.as_deref(), Some("us-west-2"), "the address goes first");
+    let credentials = by_key.credentials.unwrap();
+    assert_eq!((credentials.key_id.as_str(), credentials.secret.as_str()), ("AKIA", "hush"));
+    assert_eq!(credentials.session_token.as_deref(), Some("day"));
+    let lonely = faults(&[bucket, ("AWS_SECRET_ACCESS_KEY", "hush")]);
+    assert!(lonely[0].contains("STOA_S3_ACCESS_KEY_ID") && !lonely[0].contains("hush"), "{lonely:?}");
+    assert!(faults(&[bucket, ("STOA_S3_ACCESS_KEY_ID", "AKIA")])[0].contains("STOA_S3_SECRET_ACCESS_KEY"));
+    assert!(Settings::of(&key).is_ok(), "keys for something else than files");
 }
 
 #[test]

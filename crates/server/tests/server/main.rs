@@ -13,6 +13,7 @@ mod realtime;
 mod redis;
 mod schemathesis;
 mod start_page;
+mod storage;
 mod tls;
 mod tour;
 mod verify;

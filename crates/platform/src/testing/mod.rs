@@ -3,6 +3,8 @@
 //! `STOA_TEST_ENGINES` is `embedded` (also when unset), `cluster` or `both`; the cluster engine needs
 //! `STOA_TEST_POSTGRES_URL`, an address where databases may be made.
 
+pub mod storage;
+
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     thread,

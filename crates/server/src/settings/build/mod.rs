@@ -1,5 +1,7 @@
 //! From texts to settings: each section of the table becomes the struct that its part of the house takes.
 
+mod files;
+
 use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
 use stoa_accounts::{AccountsSettings, SHORTEST_KEY_ROTATION, SyncSettings};
@@ -102,6 +104,8 @@ fn assemble(values: &Values<'_>, problems: &mut Vec<Problem>) -> Option<Settings
             drain_time: values.duration("STOA_DRAIN_TIME")?,
             database,
             redis,
+            storage: files::storage(values)?,
+            clamd: files::clamd(values)?,
             http,
             accounts,
             catalog: catalog(values, currency)?,

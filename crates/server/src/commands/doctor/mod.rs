@@ -1,5 +1,7 @@
 //! `stoa doctor`: checks the configuration and every engine, and says what to mend.
 
+mod files;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -14,7 +16,7 @@ use stoa_platform::database::{DatabaseConfig, pending_migrations};
 use super::{CommandError, terminal};
 use crate::{
     acme::{self, AcmeSettings},
-    secrets,
+    app, secrets,
     settings::{ConfigurationError, Loaded, Origin, Report, Settings},
     tls, wiring,
 };
@@ -112,6 +114,8 @@ fn examine(settings: &Settings, report: &Report) -> Vec<Finding> {
         secret(settings),
         database(settings),
         redis(settings, Clock::system().now()),
+        files::kept(settings),
+        files::scanned(settings),
         clock(Clock::system().now()),
         disk(settings),
         mail(settings),
@@ -201,7 +205,6 @@ fn database(settings: &Settings) -> Finding {
     }
 }
 
-/// A clock that is far off makes tokens that nobody takes. No year before this program's, none beyond its grandchildren's.
 /// How far Redis's clock may be from ours: limits are counted by the clocks of the nodes.
 const CLOCKS_APART: u64 = 5;
 
@@ -239,6 +242,7 @@ fn redis(settings: &Settings, now: Timestamp) -> Finding {
     }
 }
 
+/// A clock that is far off makes tokens that nobody takes. No year before this program's, none beyond its grandchildren's.
 fn clock(now: Timestamp) -> Finding {
     const EARLIEST: Timestamp = Timestamp::from_seconds(1_735_689_600);
     const LATEST: Timestamp = Timestamp::from_seconds(4_102_444_800);

@@ -1,0 +1,60 @@
+//! Where files are kept, and who looks into them before.
+
+use std::path::PathBuf;
+
+use stoa_drivers::{
+    clamd::ClamdSettings,
+    s3::{S3Address, S3Credentials, S3Settings},
+};
+
+use super::{
+    super::{
+        StorageSettings,
+        parse::{self, StorageUrl},
+        problem::Problem,
+        sources::Held,
+    },
+    Values,
+};
+
+/// A folder beside the rest of the data, unless told otherwise.
+pub(super) fn storage(values: &Values<'_>) -> Result<StorageSettings, Problem> {
+    Ok(match values.given("STOA_STORAGE_URL", parse::storage_url)? {
+        None => StorageSettings::Folder(PathBuf::from(values.text("STOA_DATA_DIR")?).join("files")),
+        Some(StorageUrl::Folder(folder)) => StorageSettings::Folder(folder),
+        Some(StorageUrl::S3(address)) => StorageSettings::S3(s3(values, address)?),
+    })
+}
+
+pub(super) fn clamd(values: &Values<'_>) -> Result<Option<ClamdSettings>, Problem> {
+    let Some(address) = values.given("STOA_CLAMD_URL", parse::clamd_url)? else { return Ok(None) };
+    let patience = values.duration("STOA_CLAMD_TIMEOUT")?;
+    Ok(Some(ClamdSettings { patience, ..ClamdSettings::of(address) }))
+}
+
+/// The bucket, with the region that goes for it unless its address names one.
+fn s3(values: &Values<'_>, mut address: S3Address) -> Result<S3Settings, Problem> {
+    let given = |name: &str| -> Result<Option<String>, Problem> {
+        Ok(Some(values.text(name)?.to_owned()).filter(|text| !text.is_empty()))
+    };
+    address.region = address.region.or(given("STOA_S3_REGION")?);
+    let (key_id, secret) = (values.held("STOA_S3_ACCESS_KEY_ID")?, values.held("STOA_S3_SECRET_ACCESS_KEY")?);
+    let lonely = |held: &Held, other: &Held| {
+        let flaw = format!(
+            "is set without {}; set both, or neither for the role of the machine",
+            other.setting.name
+        );
+        Err(Problem::of(&held.called(), flaw))
+    };
+    let credentials = match (key_id.text.is_empty(), secret.text.is_empty()) {
+        (true, true) => None,
+        (false, true) => return lonely(key_id, secret),
+        (true, false) => return lonely(secret, key_id),
+        (false, false) => Some(S3Credentials {
+            key_id: key_id.text.clone(),
+            secret: secret.text.clone(),
+            session_token: given("STOA_S3_SESSION_TOKEN")?,
+        }),
+    };
+    Ok(S3Settings { credentials, patience: values.duration("STOA_S3_TIMEOUT")?, ..S3Settings::of(address) })
+}
