@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stoa_kernel::{FieldError, Flaw, Refusal, RefusalKind};
-use stoa_platform::database::DatabaseError;
+use stoa_platform::{database::DatabaseError, processor_pool::PoolError};
 
 use crate::tokens::unauthenticated;
 
@@ -93,12 +93,9 @@ pub enum AccountError {
         /// What is wrong with it.
         flaw: Flaw,
     },
-    /// Too many passwords wait to be hashed.
-    #[error("too many passwords wait to be hashed")]
-    Busy,
-    /// The hashing threads are gone.
-    #[error("the server is stopping")]
-    Stopped,
+    /// A password could not be hashed now.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Hashing(#[source] argon2::password_hash::Error),
@@ -176,7 +173,7 @@ impl From<AccountError> for Refusal {
             }
             E::BeyondOwnScopes(scopes) => Self::forbidden().with_fact("scopes", scopes),
             E::Invalid { field, flaw } => invalid(field, flaw),
-            E::Busy | E::Stopped => Self::unavailable(error),
+            E::Pool(error) => error.into(),
             E::Hashing(_) | E::SigningKey | E::Signing(_) => Self::internal(error),
             E::Database(error) => error.into(),
         }

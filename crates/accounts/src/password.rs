@@ -1,18 +1,13 @@
 //! Passwords: what they must be like, and their hashes, made on a few threads of their own.
 
-use std::{
-    collections::HashSet,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::LazyLock,
-};
+use std::{collections::HashSet, sync::LazyLock};
 
 use argon2::{
     Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version,
     password_hash::phc::{Output, ParamsString, Salt},
 };
-use crossbeam_channel::{Receiver, Sender, TrySendError};
 use stoa_kernel::{Flaw, Random};
-use tokio::sync::oneshot;
+use stoa_platform::processor_pool::ProcessorPool;
 
 use crate::{error::AccountError, settings::SettingsError};
 
@@ -117,11 +112,9 @@ impl std::fmt::Debug for HashedPassword {
     }
 }
 
-type Task = Box<dyn FnOnce() + Send>;
-
 /// Hashes and verifies passwords on threads of its own, with a bound on how many wait. The threads end with it.
 pub(crate) struct Passwords {
-    queue: Sender<Task>,
+    pool: ProcessorPool,
     params: Params,
     random: Random,
     nobodys: HashedPassword,
@@ -132,22 +125,15 @@ impl Passwords {
         let params = cost.params().map_err(SettingsError::PasswordCost)?;
         let nobodys = hash_of_nothing(&params, &random)
             .map_err(|_| SettingsError::PasswordCost(argon2::Error::AlgorithmInvalid))?;
-        let threads = threads.max(1);
-        let (queue, tasks) = crossbeam_channel::bounded(threads * WAITING_PER_THREAD);
-        for number in 0..threads {
-            let tasks: Receiver<Task> = tasks.clone();
-            std::thread::Builder::new()
-                .name(format!("passwords-{number}"))
-                .spawn(move || work_through(&tasks))
-                .map_err(SettingsError::Threads)?;
-        }
-        Ok(Self { queue, params, random, nobodys })
+        let pool =
+            ProcessorPool::start("passwords", threads, WAITING_PER_THREAD).map_err(SettingsError::Threads)?;
+        Ok(Self { pool, params, random, nobodys })
     }
 
     /// Hashes a password.
     pub(crate) async fn hash(&self, password: String) -> Result<HashedPassword, AccountError> {
         let (params, salt) = (self.params.clone(), self.random.bytes::<16>());
-        let hashed = self.run(move || {
+        let hashed = self.pool.run(move || {
             argon2(params).hash_password_with_salt(password.as_bytes(), &salt).map(|hash| hash.to_string())
         });
         hashed.await?.map(HashedPassword).map_err(AccountError::Hashing)
@@ -161,7 +147,7 @@ impl Passwords {
     ) -> Result<bool, AccountError> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobodys.clone());
-        let verified = self.run(move || {
+        let verified = self.pool.run(move || {
             let hash = PasswordHash::new(hash.as_str())?;
             match Argon2::default().verify_password(password.as_bytes(), &hash) {
                 Ok(()) => Ok(true),
@@ -178,33 +164,6 @@ impl Passwords {
         let Ok(params) = Params::try_from(&hash) else { return true };
         let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
         hash.algorithm != Algorithm::Argon2id.ident() || cost(&params) != cost(&self.params)
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, AccountError> {
-        let (reply, answer) = oneshot::channel();
-        let task = Box::new(move || {
-            // Whoever asked may have gone away; then the work is not worth doing.
-            if !reply.is_closed() {
-                let _ = reply.send(work());
-            }
-        });
-        self.queue.try_send(task).map_err(|error| match error {
-            TrySendError::Full(_) => AccountError::Busy,
-            TrySendError::Disconnected(_) => AccountError::Stopped,
-        })?;
-        answer.await.map_err(|_| AccountError::Stopped)
-    }
-}
-
-fn work_through(tasks: &Receiver<Task>) {
-    for task in tasks {
-        // A panic fails the one who asked, whose channel it closes; the thread goes on for the others.
-        if catch_unwind(AssertUnwindSafe(task)).is_err() {
-            tracing::error!("hashing a password panicked");
-        }
     }
 }
 
@@ -295,38 +254,5 @@ mod tests {
         let passwords = passwords(PasswordCost::OWASP);
         assert!(passwords.nobodys.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(!passwords.is_outdated(&passwords.nobodys));
-    }
-
-    #[tokio::test]
-    async fn more_than_the_bound_are_told_to_come_back() {
-        let passwords = passwords(PasswordCost::FOR_TESTS);
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let blocked = passwords.run(move || held.recv().is_ok());
-        tokio::pin!(blocked);
-        // Polled once, so that it is queued; the thread then waits for `release`.
-        assert!(futures_poll(blocked.as_mut()).is_none());
-        let mut waiting = Vec::new();
-        let refused = loop {
-            let mut one = Box::pin(passwords.run(|| ()));
-            match futures_poll(one.as_mut()) {
-                Some(outcome) => break outcome,
-                None => waiting.push(one),
-            }
-        };
-        assert!(matches!(refused, Err(AccountError::Busy)));
-        assert!((WAITING_PER_THREAD..=WAITING_PER_THREAD + 1).contains(&(waiting.len() + 1)));
-        release.send(()).unwrap();
-        assert!(blocked.await.unwrap());
-        for one in waiting {
-            one.await.unwrap();
-        }
-    }
-
-    fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        match future.poll(&mut context) {
-            std::task::Poll::Ready(output) => Some(output),
-            std::task::Poll::Pending => None,
-        }
     }
 }

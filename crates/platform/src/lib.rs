@@ -13,6 +13,7 @@ pub mod mail;
 pub mod metrics;
 pub mod occasion;
 mod prehashed;
+pub mod processor_pool;
 pub mod relay;
 pub mod scan;
 pub mod storage;
