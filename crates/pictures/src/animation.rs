@@ -15,6 +15,8 @@ const PIXELS: u64 = 12_000_000;
 /// Browsers show a frame of less than this for a tenth of a second.
 const SHORTEST: u32 = 20;
 const INSTEAD_OF_SHORTER: u32 = 100;
+/// Nobody waits longer for a frame, and no sum of them overflows.
+const LONGEST: u32 = 60_000;
 
 /// Keeps all frames, in a size that fits the box and the work that an animation may be.
 pub(crate) fn prepare(
@@ -23,15 +25,16 @@ pub(crate) fn prepare(
     thumbnail: impl FnOnce(DynamicImage) -> Result<Picture, PictureError>,
 ) -> Result<Prepared, PictureError> {
     let (width, height) = size(&animation, longest);
-    let (mut frames, mut now) = (Vec::new(), 0_i32);
+    let (mut frames, mut now) = (Vec::new(), 0_u32);
     for frame in animation.frames {
         let frame = frame?;
         let image = animation.finish.apply(scale::inside(frame.image, width, height)?);
-        frames.push(TimedFrame { image, milliseconds: now });
-        let shown = if frame.milliseconds < SHORTEST { INSTEAD_OF_SHORTER } else { frame.milliseconds };
-        now = now.saturating_add_unsigned(shown);
+        frames.push(TimedFrame { image, at: i32::try_from(now).unwrap_or(i32::MAX) });
+        let shown =
+            if frame.milliseconds < SHORTEST { INSTEAD_OF_SHORTER } else { frame.milliseconds.min(LONGEST) };
+        now = now.saturating_add(shown);
     }
-    let main = encode::animated_webp(&frames, animation.times)?;
+    let main = encode::animated_webp(&frames, now, animation.times)?;
     let first = frames.into_iter().next().ok_or_else(|| PictureError::Malformed("it has no frame".into()))?;
     Ok(Prepared { main, thumbnail: Some(thumbnail(first.image)?) })
 }
@@ -45,6 +48,9 @@ fn size(animation: &Animation<'_>, longest: u32) -> (u32, u32) {
         return (width, height);
     }
     // A side shrinks with the root of the area.
-    let side = |side: u32| ((u64::from(side).pow(2) * PIXELS / pixels).isqrt() as u32).max(1);
-    (side(width), side(height))
+    let shrunk = |side: u32| {
+        let side = (u64::from(side).pow(2) * PIXELS / pixels).isqrt();
+        u32::try_from(side).unwrap_or(u32::MAX).max(1)
+    };
+    (shrunk(width), shrunk(height))
 }

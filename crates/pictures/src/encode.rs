@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageResult, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
 use webp::{AnimEncoder, AnimFrame, Encoder, PixelLayout, WebPConfig};
 
-use crate::{Picture, PictureError, PictureKind};
+use crate::{Picture, PictureError, PictureKind, riff};
 
 /// Of what is lossy, in percent.
 const QUALITY: u8 = 85;
@@ -15,7 +15,8 @@ const EFFORT: i32 = 4;
 /// A frame of an animation, and when it is to be shown.
 pub(crate) struct TimedFrame {
     pub(crate) image: DynamicImage,
-    pub(crate) milliseconds: i32,
+    /// Milliseconds after the first.
+    pub(crate) at: i32,
 }
 
 /// As lossy WebP.
@@ -26,19 +27,47 @@ pub(crate) fn webp(image: &DynamicImage) -> Result<Picture, PictureError> {
     Ok(picture(image, bytes.to_vec(), PictureKind::Webp))
 }
 
-/// As animated lossy WebP. All frames are as large as the first.
-pub(crate) fn animated_webp(frames: &[TimedFrame], times: Option<u32>) -> Result<Picture, PictureError> {
+/// As animated lossy WebP, each loop of which takes so many milliseconds. All frames are as large as the first.
+pub(crate) fn animated_webp(
+    frames: &[TimedFrame],
+    duration: u32,
+    times: Option<u32>,
+) -> Result<Picture, PictureError> {
     let first = &frames.first().ok_or_else(|| PictureError::Malformed("it has no frame".into()))?.image;
     let config = config()?;
     let mut encoder = AnimEncoder::new(first.width(), first.height(), &config);
     encoder.set_loop_count(times.map_or(0, |times| i32::try_from(times).unwrap_or(i32::MAX)));
-    for TimedFrame { image, milliseconds } in frames {
+    for TimedFrame { image, at } in frames {
         let (pixels, layout) = pixels(image)?;
-        encoder.add_frame(AnimFrame::new(pixels, layout, image.width(), image.height(), *milliseconds, None));
+        encoder.add_frame(AnimFrame::new(pixels, layout, image.width(), image.height(), *at, None));
     }
-    let bytes = encoder.try_encode().map_err(PictureError::encoding)?;
-    Ok(picture(first, bytes.to_vec(), PictureKind::Webp))
+    let mut bytes = encoder.try_encode().map_err(PictureError::encoding)?.to_vec();
+    let ended = end_at(&mut bytes, duration);
+    ended.ok_or_else(|| PictureError::Encoding("a frame without its duration".into()))?;
+    Ok(picture(first, bytes, PictureKind::Webp))
 }
+
+/// Gives the last frame what is left of a loop: the encoder is told when frames begin, not when the last one ends.
+fn end_at(file: &mut [u8], duration: u32) -> Option<()> {
+    let mut frames: Vec<_> = riff::chunks(file)
+        .filter(|(name, _)| name == b"ANMF")
+        .map(|(_, content)| content.start + DURATION..content.start + DURATION + 3)
+        .collect();
+    // A single frame is written as a still picture.
+    let Some(last) = frames.pop() else { return Some(()) };
+    let mut left = duration;
+    for frame in frames {
+        let [low, middle, high] = *file.get(frame)?.first_chunk()?;
+        left = left.saturating_sub(u32::from_le_bytes([low, middle, high, 0]));
+    }
+    let [duration @ .., _] = left.min(LONGEST_FRAME).to_le_bytes();
+    file.get_mut(last)?.copy_from_slice(&duration);
+    Some(())
+}
+
+/// Where a frame says how many milliseconds it is shown, in three bytes.
+const DURATION: usize = 12;
+const LONGEST_FRAME: u32 = 0x00ff_ffff;
 
 /// As JPEG, which has no transparency: on white.
 pub(crate) fn jpeg(image: &DynamicImage) -> Result<Picture, PictureError> {

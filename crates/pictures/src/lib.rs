@@ -24,6 +24,7 @@ mod kind;
 mod prepare;
 mod render;
 mod rendition;
+mod riff;
 mod scale;
 
 pub use self::{

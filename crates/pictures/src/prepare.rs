@@ -39,7 +39,7 @@ pub fn prepare(source: impl Read, kind: PictureKind, bounds: &Bounds) -> Result<
     if kind == PictureKind::Avif {
         return Ok(Prepared { main: avif::cleaned(source, bounds)?, thumbnail: None });
     }
-    match decode::decode(&source, kind, bounds, MAIN)? {
+    match decode::decode(&source, kind, bounds)? {
         Decoded::Still(still) => {
             let main = still.finish.apply(scale::inside(still.image, MAIN, MAIN)?);
             Ok(Prepared { thumbnail: Some(thumbnail(main.clone())?), main: encode::webp(&main)? })

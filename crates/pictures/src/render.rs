@@ -8,8 +8,7 @@ use crate::{Bounds, Fit, Format, Picture, PictureError, PictureKind, Rendition, 
 pub fn render(source: &[u8], rendition: &Rendition, bounds: &Bounds) -> Result<Picture, PictureError> {
     let kind = PictureKind::of(source)
         .ok_or_else(|| PictureError::Unsupported("it is of no sort that is known".into()))?;
-    let longest = rendition.width.max(rendition.height).unwrap_or(u32::MAX);
-    let still = decode::decode_first(source, kind, bounds, longest)?;
+    let still = decode::decode_first(source, kind, bounds)?;
     let image = fitted(still.finish.apply(still.image), rendition)?;
     match rendition.format {
         Format::Webp => encode::webp(&image),

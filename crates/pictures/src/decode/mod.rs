@@ -63,16 +63,14 @@ impl Finish {
     }
 }
 
-/// Decodes a picture with all its frames. What is larger than `wanted` on both sides may come smaller than it is, if
-/// that is quicker.
+/// Decodes a picture with all its frames.
 pub(crate) fn decode<'a>(
     source: &'a [u8],
     kind: PictureKind,
     bounds: &Bounds,
-    wanted: u32,
 ) -> Result<Decoded<'a>, PictureError> {
     match kind {
-        PictureKind::Jpeg => Ok(Decoded::Still(jpeg::decode(source, bounds, wanted)?)),
+        PictureKind::Jpeg => Ok(Decoded::Still(jpeg::decode(source, bounds)?)),
         PictureKind::Png => Ok(Decoded::Still(png::decode(source, bounds)?)),
         PictureKind::Gif => gif::decode(source, bounds),
         PictureKind::Webp => webp::decode(source, bounds),
@@ -81,14 +79,9 @@ pub(crate) fn decode<'a>(
 }
 
 /// Decodes a picture; of an animation, its first frame.
-pub(crate) fn decode_first(
-    source: &[u8],
-    kind: PictureKind,
-    bounds: &Bounds,
-    wanted: u32,
-) -> Result<Still, PictureError> {
+pub(crate) fn decode_first(source: &[u8], kind: PictureKind, bounds: &Bounds) -> Result<Still, PictureError> {
     match kind {
-        PictureKind::Jpeg => jpeg::decode(source, bounds, wanted),
+        PictureKind::Jpeg => jpeg::decode(source, bounds),
         PictureKind::Png => png::decode(source, bounds),
         PictureKind::Gif => gif::decode_first(source, bounds),
         PictureKind::Webp => webp::decode_first(source, bounds),

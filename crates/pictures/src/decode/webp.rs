@@ -6,7 +6,7 @@ use image::{DynamicImage, RgbImage, RgbaImage, metadata::Orientation};
 use image_webp::{LoopCount, WebPDecoder};
 
 use super::{Animation, Decoded, Finish, Frame, Still};
-use crate::{Bounds, PictureError, bounds::area};
+use crate::{Bounds, PictureError, bounds::area, riff};
 
 /// Planes and their conversion, the canvas, and what is given out.
 const BYTES_PER_PIXEL: u64 = 3 * 4;
@@ -96,24 +96,13 @@ fn decoding(error: image_webp::DecodingError) -> PictureError {
 /// The largest sides of any lossy bitstream in the file: the decoder makes room for what a bitstream says of itself
 /// before it compares that with the size of the picture.
 fn largest_bitstream(source: &[u8]) -> (u32, u32) {
-    let mut largest = (1, 1);
-    let mut rest = source.get(RIFF_HEADER..).unwrap_or_default();
-    while let Some((header, payload)) = rest.split_first_chunk::<CHUNK_HEADER>() {
-        let [name @ .., s1, s2, s3, s4] = *header;
-        let size = u32::from_le_bytes([s1, s2, s3, s4]) as usize;
-        if let (b"VP8 ", Some([.., w1, w2, h1, h2])) = (&name, payload.first_chunk::<BITSTREAM_START>()) {
-            let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
-            largest = (largest.0.max(side(*w1, *w2)), largest.1.max(side(*h1, *h2)));
-        }
-        // What is in a frame stands behind its sixteen bytes; chunks begin at even places.
-        let skipped = if &name == b"ANMF" { FRAME_HEADER } else { size.saturating_add(size % 2) };
-        rest = payload.get(skipped..).unwrap_or_default();
-    }
-    largest
+    let side = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
+    riff::chunks(source)
+        .filter(|(name, _)| name == b"VP8 ")
+        .filter_map(|(_, content)| source.get(content.start..)?.first_chunk::<BITSTREAM_START>())
+        .map(|[.., w1, w2, h1, h2]| (side(*w1, *w2), side(*h1, *h2)))
+        .fold((1, 1), |largest, size| (largest.0.max(size.0), largest.1.max(size.1)))
 }
 
-const RIFF_HEADER: usize = 12;
-const CHUNK_HEADER: usize = 8;
-const FRAME_HEADER: usize = 16;
 /// Of a lossy bitstream: its tag, its start code, and the sides.
 const BITSTREAM_START: usize = 10;

@@ -1,5 +1,10 @@
-//! Pictures, from outside: what becomes of good ones and of bad ones.
+//! Pictures, from outside: what becomes of good ones, of bad ones and of damaged ones.
+#![cfg(test)]
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-
+mod animations;
+mod avif;
+mod bounds;
+mod damaged;
+mod renditions;
+mod stills;
 mod support;
