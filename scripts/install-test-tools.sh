@@ -3,7 +3,8 @@
 #
 #   install-test-tools.sh [check] [suite] [engines] [bench]
 #     check     cargo-deny, cargo-machete
-#     suite     cargo-nextest; schemathesis, aiosmtpd, localstripe, python-socketio, moto; socket.io-client, ws (they want Node 20)
+#     suite     cargo-nextest; schemathesis, aiosmtpd, localstripe, python-socketio, moto; socket.io-client, ws,
+#               playwright-core (they want Node 20); Chromium
 #     engines   PostgreSQL, Redis, RabbitMQ, Pebble, clamd
 #     bench     what Stoa is compared with: express, socket.io, better-sqlite3 (they want Node 20); left out without Node
 #
@@ -124,6 +125,7 @@ if wants engines; then
 fi
 if wants suite; then
   package python3-venv has_venv
+  package chromium on_path chromium
 fi
 install_packages
 

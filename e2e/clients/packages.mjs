@@ -5,3 +5,5 @@ const require = createRequire(import.meta.url);
 
 export const { io } = require("socket.io-client");
 export const { WebSocket } = require("ws");
+/** Only one script wants it, and it is large. */
+export const chromium = () => require("playwright-core").chromium;

@@ -23,6 +23,7 @@ mod reply;
 mod settings;
 mod strict;
 mod trace_parent;
+mod upload_page;
 mod v0;
 mod version;
 
@@ -44,6 +45,7 @@ pub use prefers_html::prefers_html;
 pub use problem::Problem;
 pub use reply::Reply;
 pub use settings::{HttpSettings, LimitSettings};
+pub use upload_page::upload_page;
 pub use v0::deprecated_surface;
 pub use version::ApiVersion;
 

@@ -7,7 +7,7 @@ use stoa_accounts::Accounts;
 use stoa_catalog::Catalogue;
 use stoa_chat::Chat;
 use stoa_drivers::stripe::Stripe;
-use stoa_http::{Documents, Module, deprecated_surface, documentation, idempotency_module};
+use stoa_http::{Documents, Module, deprecated_surface, documentation, idempotency_module, upload_page};
 use stoa_kernel::Authenticator;
 use stoa_notifications::Notifications;
 use stoa_operations::Operations;
@@ -140,6 +140,7 @@ pub(crate) fn wire(
         .merge(routes)
         .merge(page.before(deprecated_surface(v0)))
         .merge(page.at_the_root())
+        .merge(upload_page(settings.realtime.guests))
         .merge(documentation(&documents));
     Ok(wired)
 }

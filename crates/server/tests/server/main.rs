@@ -16,4 +16,5 @@ mod start_page;
 mod storage;
 mod tls;
 mod tour;
+mod upload_page;
 mod verify;

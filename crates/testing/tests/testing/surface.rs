@@ -43,6 +43,27 @@ stoa_testing::each_engine! {
         anon.get("/api/docs/nothing.js").await.expect(404);
     }
 
+    async fn the_page_that_sends_files_runs_its_own_script_alone(app: TestApp) {
+        let page = app.anon().get("/upload-form").await.expect(200);
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        let policy = page.header("content-security-policy").expect("a policy").to_owned();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+        assert!(!page.text.contains("style=") && !page.text.contains("onclick="), "nothing that it would not run");
+        assert!(!page.text.contains("data-guests"));
+        for (file, kind) in [("page.css", "text/css; charset=utf-8"), ("page.js", "text/javascript; charset=utf-8")] {
+            assert!(page.text.contains(&format!("\"/upload-form/{file}\"")));
+            let part = app.anon().get(&format!("/upload-form/{file}")).await.expect(200);
+            assert_eq!(part.header("content-type"), Some(kind));
+            assert!(!part.text.contains("://"), "{file} names another place");
+        }
+    }
+
+    async fn guests_are_offered_to_send_files_where_they_may(app: TestApp, |settings| {
+        settings.realtime.guests = true;
+    }) {
+        assert!(app.anon().get("/upload-form").await.expect(200).text.contains("<html data-guests=\"on\" "));
+    }
+
     async fn only_listed_origins_may_read(app: TestApp, |settings| {
         settings.http.cors_origins = vec!["https://shop.example".parse().expect("an origin")];
     }) {

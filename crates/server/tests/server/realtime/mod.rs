@@ -7,5 +7,5 @@ mod documentation;
 mod drained;
 mod examples;
 mod nodes;
-mod script;
+pub(crate) mod script;
 mod survivors;

@@ -18,13 +18,13 @@ use crate::node::Home;
 const PLAYED: &str = "played to the end";
 
 /// A running script. What it complains of goes to the test's own output.
-pub(super) struct Script {
+pub(crate) struct Script {
     child: Child,
     lines: UnboundedReceiver<String>,
 }
 
 /// The root of the repository.
-pub(super) fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -46,7 +46,7 @@ pub(super) fn python() -> OsString {
 
 impl Script {
     /// A script of `e2e/clients` with its cast, at a home's node.
-    pub(super) fn start(script: &str, arguments: &[&str], home: &Home, cast: &Value) -> Self {
+    pub(crate) fn start(script: &str, arguments: &[&str], home: &Home, cast: &Value) -> Self {
         let is_python = Path::new(script).extension().is_some_and(|extension| extension == "py");
         let mut command = if is_python { Command::new(python()) } else { Command::new("node") };
         if !is_python {
@@ -102,7 +102,7 @@ impl Script {
     }
 
     /// Waits until it has played to its end; what it said before that.
-    pub(super) async fn ends(mut self) -> Vec<String> {
+    pub(crate) async fn ends(mut self) -> Vec<String> {
         let mut said = Vec::new();
         while let Some(line) = self.line().await {
             said.push(line);
