@@ -10,7 +10,7 @@ use crate::{
     scale,
 };
 
-/// How many pixels all frames have together at most, once made smaller: about a second of a processor's time.
+/// How many pixels all frames have together at most, once made smaller: about the work of a dozen still pictures.
 const PIXELS: u64 = 12_000_000;
 /// Browsers show a frame of less than this for a tenth of a second.
 const SHORTEST: u32 = 20;
