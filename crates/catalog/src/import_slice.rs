@@ -122,15 +122,14 @@ impl Catalogue {
         let mut ages = (0..).map(|age| occasion.at + Duration::from_micros(age));
         for (line, checked) in &slice.good {
             let product = checked.id.and_then(|id| known.get(&id.uuid()));
-            let done = match product {
-                Some(product) => sorted.change(*line, checked, product, occasion),
-                None => {
-                    let at = ages.next().unwrap_or(occasion.at);
-                    // A product that comes back after it was deleted goes on counting.
-                    let last = checked.id.and_then(|id| versions.get(&id.uuid()));
-                    let version = last.map_or(1, |last| last + 1);
-                    sorted.make(*line, checked, (at, version), occasion)
-                }
+            let done = if let Some(product) = product {
+                sorted.change(*line, checked, product, occasion)
+            } else {
+                let at = ages.next().unwrap_or(occasion.at);
+                // A product that comes back after it was deleted goes on counting.
+                let last = checked.id.and_then(|id| versions.get(&id.uuid()));
+                let version = last.map_or(1, |last| last + 1);
+                sorted.make(*line, checked, (at, version), occasion)
             };
             if let Err(errors) = done {
                 told.refuse(BadLine { line: *line, errors });

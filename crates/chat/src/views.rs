@@ -171,7 +171,9 @@ impl Readers {
             marks.all.push(seq);
             marks.by_user.insert(user, seq);
         }
-        readers.values_mut().for_each(|marks| marks.all.sort_unstable_by(|one, other| other.cmp(one)));
+        for marks in readers.values_mut() {
+            marks.all.sort_unstable_by(|one, other| other.cmp(one));
+        }
         Ok(Self(readers))
     }
 

@@ -55,13 +55,12 @@ impl Ordering {
             }
             (Some(_), _) => Ok(()),
             (None, RefundOutcome::Failed { reason }) => {
-                match refunds::nameless(tx, order.id, moved.amount, order.totals.total.currency())? {
-                    Some(refund) => money_came_back(tx, occasion, order, &refund, reason),
-                    None => {
-                        tracing::error!(order.id = %order.id, refund = moved.name, reason, "a refund that was not made here failed; look at it at the provider");
-                        Ok(())
-                    }
+                let currency = order.totals.total.currency();
+                if let Some(refund) = refunds::nameless(tx, order.id, moved.amount, currency)? {
+                    return money_came_back(tx, occasion, order, &refund, reason);
                 }
+                tracing::error!(order.id = %order.id, refund = moved.name, reason, "a refund that was not made here failed; look at it at the provider");
+                Ok(())
             }
             // Ours, perhaps, whose name is not told yet.
             (None, _) => refunds::hurry(tx, order.id, occasion.at),

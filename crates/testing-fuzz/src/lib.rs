@@ -29,7 +29,9 @@ pub fn damaged(cases: Cases, seeds: &[&[u8]], judge: impl Fn(&[u8])) {
     let damage = (any::<Index>(), vec(damage(), 0..8));
     let made = |(seed, damage): &(Index, Vec<Damage>)| {
         let mut input = seed.get(seeds).to_vec();
-        damage.iter().for_each(|damage| damage.apply(&mut input, seeds));
+        for one in damage {
+            one.apply(&mut input, seeds);
+        }
         input
     };
     run(cases, &damage, |damage| judge(&made(damage)), |damage| format!("{:02x?}", made(damage)));

@@ -400,7 +400,7 @@ async fn bad_variants_are_told_by_their_lines(app: TestApp) {
         r#""variants":[{"name":"A","sku":"a","colour":1}]"#.to_owned(),
         r#""variants":[{"name":"A","sku":"ok","stock":1}],"stock":1"#.to_owned(),
     ];
-    let text: String = lists.iter().map(|list| format!("{{{rest},{list}}}\n")).collect();
+    let text = lists.map(|list| format!("{{{rest},{list}}}")).join("\n");
     let answer = imports(&admin, "application/x-ndjson", text).await.expect(200);
     assert_eq!(
         told(&answer.body),

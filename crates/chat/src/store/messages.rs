@@ -113,7 +113,7 @@ pub(crate) fn of_clients<'n>(
             .iter()
             .flat_map(|(room, sender, name)| [(*room).into(), (*sender).into(), (*name).into()])
             .collect();
-        let named: Vec<String> = (1..=some.len())
+        let conditions: Vec<String> = (1..=some.len())
             .map(|place| {
                 format!(
                     "(room_id = ${} AND sender_id = ${} AND client_id = ${})",
@@ -126,7 +126,7 @@ pub(crate) fn of_clients<'n>(
         // The engines see that the index is the right one for each.
         let sql = format!(
             "SELECT room_id, sender_id, client_id, id FROM messages WHERE client_id IS NOT NULL AND ({})",
-            named.join(" OR ")
+            conditions.join(" OR ")
         );
         let rows: Vec<(RoomId, UserId, String, MessageId)> =
             c.query(&sql, &values, |row| Ok((row.read()?, row.read()?, row.read()?, row.read()?)))?;

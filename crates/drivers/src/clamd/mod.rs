@@ -1,4 +1,4 @@
-//! Files shown to clamd, ClamAV's scanner, over its socket.
+//! Files shown to clamd, `ClamAV`'s scanner, over its socket.
 //!
 //! Each file has a connection of its own and goes over it piece by piece, on a thread that may block; only so many at
 //! once, for clamd has no more threads. Whatever it says that is not a verdict is none.

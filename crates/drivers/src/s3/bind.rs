@@ -28,8 +28,8 @@ pub(super) fn bound(mut link: Url, method: &str, headers: &[(&str, &str)], secre
     query.insert(HEADERS.to_owned(), names.clone());
     let pairs = query.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
     let pairs = pairs.collect::<Vec<_>>().join("&");
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-    let request = format!("{method}\n{}\n{pairs}\n{lines}\n{names}\nUNSIGNED-PAYLOAD", link.path());
+    let lines = headers.iter().map(|(name, value)| format!("{name}:{value}")).collect::<Vec<_>>().join("\n");
+    let request = format!("{method}\n{}\n{pairs}\n{lines}\n\n{names}\nUNSIGNED-PAYLOAD", link.path());
     let (_, scope) = query.get("X-Amz-Credential")?.split_once('/')?;
     let digest = mac::hex(&Sha256::digest(request));
     let text = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{digest}", query.get("X-Amz-Date")?);

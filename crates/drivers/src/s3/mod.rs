@@ -1,4 +1,4 @@
-//! Files in an S3 bucket: that of AWS, R2, MinIO and whatever else speaks its API.
+//! Files in an S3 bucket: that of AWS, R2, `MinIO` and whatever else speaks its API.
 //!
 //! Large files go up in parts, and only so many parts are in memory at once, over all uploads. What fails for now is
 //! tried again a few times, also in the middle of reading; nothing is waited for longer than the patience allows.

@@ -317,14 +317,15 @@ mod tests {
         news(&event).map_err(|error| error.to_string())
     }
 
-    fn dollars(minor: i64) -> Option<Money> {
-        Some(Money::from_minor(minor, Currency::parse("USD").unwrap()))
+    fn dollars(minor: i64) -> Money {
+        Money::from_minor(minor, Currency::parse("USD").unwrap())
     }
 
     #[test]
     fn what_happens_to_refunds_is_heard() {
         let object = r#"{"id":"re_1","object":"refund","payment_intent":"pi_1","amount":250,"currency":"usd","status":"failed"}"#;
-        let moved = News::RefundMoved { intent: "pi_1".into(), refund: "re_1".into(), amount: dollars(250) };
+        let moved =
+            News::RefundMoved { intent: "pi_1".into(), refund: "re_1".into(), amount: Some(dollars(250)) };
         for kind in ["refund.created", "refund.updated", "refund.failed", "charge.refund.updated"] {
             assert_eq!(told(kind, object).unwrap(), moved, "{kind}");
         }
@@ -341,7 +342,7 @@ mod tests {
             "reason":"fraudulent","status":"needs_response","evidence_details":{"due_by":1768478400,"has_evidence":false}}"#;
         let dispute = Dispute {
             id: "dp_1".into(),
-            amount: dollars(1_110),
+            amount: Some(dollars(1_110)),
             reason: "fraudulent".into(),
             status: "needs_response".into(),
             respond_by: Some(Timestamp::from_seconds(1_768_478_400)),

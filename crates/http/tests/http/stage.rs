@@ -211,9 +211,10 @@ fn kiln(
 ) -> impl Fn(Idempotent<Pot>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Clone + use<> {
     let (database, clock, fired) = (platform.database.clone(), platform.clock.clone(), Arc::clone(fired));
     move |Idempotent { once, .. }| {
-        let (database, now, fired, begun) = (database.clone(), clock.now(), Arc::clone(&fired), once.clone());
+        let (database, now, fired, attempt) =
+            (database.clone(), clock.now(), Arc::clone(&fired), once.clone());
         Box::pin(async move {
-            let begin = move |tx: &mut Tx<'_>| Ok::<_, DatabaseError>(begun.begin(tx, now));
+            let begin = move |tx: &mut Tx<'_>| Ok::<_, DatabaseError>(attempt.begin(tx, now));
             match database.write(begin).await?.map_err(Refusal::from)? {
                 Begun::Replay(reply) => Ok(*reply),
                 Begun::Fresh | Begun::Resume(_) => {

@@ -9,7 +9,7 @@ use crate::support::{
 
 fn png_of(width: u32, height: u32, depth: u8, colours: u8) -> Vec<u8> {
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[depth, colours, 0, 0, 0]].concat();
-    let data = png_chunk(*b"IDAT", &[0; 50_000]);
+    let data = png_chunk(*b"IDAT", &vec![0; 50_000]);
     [&b"\x89PNG\r\n\x1a\n"[..], &png_chunk(*b"IHDR", &header), &data, &png_chunk(*b"IEND", &[])].concat()
 }
 

@@ -99,8 +99,8 @@ pub(crate) fn code(outcome: Result<Prepared, PictureError>) -> &'static str {
 
 /// The pixels, and whether they are as many as is said.
 pub(crate) fn pixels(picture: &Picture) -> RgbaImage {
-    let decoded = image_webp::WebPDecoder::new(Cursor::new(&picture.bytes));
-    let image = match decoded {
+    let opened = image_webp::WebPDecoder::new(Cursor::new(&picture.bytes));
+    let image = match opened {
         Ok(mut decoder) => {
             let mut buffer = vec![0; decoder.output_buffer_size().unwrap()];
             decoder.read_image(&mut buffer).unwrap();

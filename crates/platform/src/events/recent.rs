@@ -110,6 +110,7 @@ mod tests {
             actor: "guest".into(),
             at: Timestamp::from_seconds(0),
             payload: "x".repeat(bytes),
+            trace: None,
         }
     }
 

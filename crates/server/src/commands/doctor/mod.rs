@@ -16,7 +16,7 @@ use stoa_platform::database::{DatabaseConfig, pending_migrations};
 use super::{CommandError, terminal};
 use crate::{
     acme::{self, AcmeSettings},
-    app, secrets,
+    secrets,
     settings::{ConfigurationError, Loaded, Origin, Report, Settings},
     tls, wiring,
 };
