@@ -116,18 +116,47 @@ impl Money {
     }
 }
 
+impl Money {
+    /// Writes the amount digit by digit from its end, for every resource of a shop holds amounts; answers the part of
+    /// `text` that it took.
+    fn write(self, text: &mut [u8; LONGEST]) -> &str {
+        let (mut rest, mut used) = (self.minor.unsigned_abs(), 0);
+        let mut places = text.iter_mut().rev();
+        let mut put = |byte| {
+            if let Some(place) = places.next() {
+                *place = byte;
+                used += 1;
+            }
+        };
+        let digit = |rest: &mut u64| {
+            let digit = u8::try_from(*rest % 10).unwrap_or(0);
+            *rest /= 10;
+            b'0' + digit
+        };
+        for _ in 0..self.currency.digits {
+            put(digit(&mut rest));
+        }
+        if self.currency.digits > 0 {
+            put(b'.');
+        }
+        put(digit(&mut rest));
+        while rest > 0 {
+            put(digit(&mut rest));
+        }
+        if self.minor < 0 {
+            put(b'-');
+        }
+        let taken = text.get(LONGEST - used..).unwrap_or_default();
+        std::str::from_utf8(taken).unwrap_or_default()
+    }
+}
+
+/// The longest amount: nineteen digits, a sign, a point.
+const LONGEST: usize = 24;
+
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.minor < 0 { "-" } else { "" };
-        let units = self.minor.unsigned_abs();
-        match self.currency.digits {
-            0 => write!(f, "{sign}{units}"),
-            digits => {
-                let scale = 10_u64.pow(u32::from(digits));
-                let width = usize::from(digits);
-                write!(f, "{sign}{}.{:0width$}", units / scale, units % scale)
-            }
-        }
+        f.write_str(self.write(&mut [0; LONGEST]))
     }
 }
 
@@ -139,7 +168,10 @@ impl fmt::Debug for Money {
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        let mut text = [0; LONGEST];
+        let number: &RawValue =
+            serde_json::from_str(self.write(&mut text)).map_err(serde::ser::Error::custom)?;
+        number.serialize(serializer)
     }
 }
 
@@ -251,6 +283,12 @@ mod tests {
     fn prints_exactly_the_minor_digits() {
         assert_eq!(Money::from_minor(1_999, usd()).to_string(), "19.99");
         assert_eq!(Money::from_minor(-5, usd()).to_string(), "-0.05");
+        assert_eq!(Money::from_minor(0, usd()).to_string(), "0.00");
+        assert_eq!(Money::from_minor(i64::MIN, usd()).to_string(), "-92233720368547758.08");
+        assert_eq!(
+            Money::from_minor(i64::MAX, Currency::parse("JPY").unwrap()).to_string(),
+            i64::MAX.to_string()
+        );
         assert_eq!(Money::from_minor(1_999, Currency::parse("JPY").unwrap()).to_string(), "1999");
         assert_eq!(Money::from_minor(1_999, Currency::parse("KWD").unwrap()).to_string(), "1.999");
         assert_eq!(serde_json::to_string(&Money::from_minor(1_000, usd())).unwrap(), "10.00");
