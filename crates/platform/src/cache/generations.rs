@@ -17,13 +17,14 @@ use crate::prehashed::Prehashed;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Generation(pub(super) u64);
 
-pub(super) struct Generations {
+#[derive(Debug)]
+pub(crate) struct Generations {
     current: AtomicU64,
     stamps: RwLock<Stamps>,
     max_tags: usize,
 }
 
-#[derive(Default)]
+#[derive(Default, Debug)]
 struct Stamps {
     /// Everything begun before this one is invalid, whatever its tags.
     floor: u64,
@@ -31,16 +32,16 @@ struct Stamps {
 }
 
 impl Generations {
-    pub(super) fn new(max_tags: usize) -> Self {
+    pub(crate) fn new(max_tags: usize) -> Self {
         Self { current: AtomicU64::new(0), stamps: RwLock::default(), max_tags }
     }
 
-    pub(super) fn current(&self) -> Generation {
+    pub(crate) fn current(&self) -> Generation {
         Generation(self.current.load(Ordering::Acquire))
     }
 
     /// Invalidates whatever was begun before now and depends on one of `tags`.
-    pub(super) fn stamp(&self, tags: &[Tag]) {
+    pub(crate) fn stamp(&self, tags: &[Tag]) {
         let mut stamps = self.stamps.write();
         let next = self.current.load(Ordering::Relaxed) + 1;
         if stamps.by_tag.len() + tags.len() > self.max_tags {
@@ -63,7 +64,7 @@ impl Generations {
     }
 
     /// Whether what began at `began` and depends on `tags` still holds; if so, up to which generation that is known.
-    pub(super) fn confirm(&self, began: Generation, tags: &[Tag]) -> Option<Generation> {
+    pub(crate) fn confirm(&self, began: Generation, tags: &[Tag]) -> Option<Generation> {
         let stamps = self.stamps.read();
         // Nobody stamps while we hold the lock, so the number and the stamps belong together.
         let seen = self.current();

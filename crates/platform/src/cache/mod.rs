@@ -24,9 +24,9 @@ use bytes::Bytes;
 use moka::notification::RemovalCause;
 use stoa_kernel::{Clock, Timestamp};
 
+pub(crate) use self::generations::Generations;
 use self::{
     flights::{Flight, Flights, Place},
-    generations::Generations,
     shared::SharedLevel,
 };
 pub use self::{
@@ -199,6 +199,15 @@ impl Cache {
             engine.misses.fetch_add(1, Ordering::Relaxed);
         }
         found
+    }
+
+    /// The entry under `key`, if this process has a valid one. One that is not there is no miss: whoever makes the answer
+    /// asks again.
+    pub fn find(&self, key: &str) -> Option<Cached> {
+        let engine = self.0.as_deref()?;
+        let found = engine.find(key)?;
+        engine.hits.fetch_add(1, Ordering::Relaxed);
+        Some(found)
     }
 
     /// The entry under `key`, or the right to fill it. While somebody else fills the same key, waits for the outcome.

@@ -7,9 +7,11 @@ use std::{
 };
 
 use super::{
-    DatabaseError, Row, Signal, Value, measures::Measures, postgres::PostgresSession, signals::Raised,
+    DatabaseError, Row, Signal, Signals, Value, measures::Measures, postgres::PostgresSession,
+    signals::Raised, statements::Prepared,
 };
 use crate::{
+    cache::Tag,
     events::{Appended, StoredEvent},
     metrics::Histogram,
 };
@@ -38,22 +40,33 @@ impl Engine {
 pub struct Connection<'c> {
     link: Link<'c>,
     failure: Option<DatabaseError>,
-    translated: String,
     times: Option<&'c Histogram>,
 }
 
 enum Link<'c> {
-    Sqlite(&'c rusqlite::Connection),
+    Sqlite(SqliteLink<'c>),
     Postgres(&'c mut PostgresSession),
 }
 
+/// A handle, with the statements that were prepared on it where it stays with its thread.
+struct SqliteLink<'c> {
+    handle: &'c rusqlite::Connection,
+    prepared: Option<&'c dyn Prepared>,
+}
+
 impl<'c> Connection<'c> {
-    pub(super) fn sqlite(connection: &'c rusqlite::Connection) -> Self {
-        Self { link: Link::Sqlite(connection), failure: None, translated: String::new(), times: None }
+    pub(super) fn sqlite(handle: &'c rusqlite::Connection) -> Self {
+        Self { link: Link::Sqlite(SqliteLink { handle, prepared: None }), failure: None, times: None }
+    }
+
+    /// The same, with statements of this handle that are kept from one use to the next.
+    pub(super) fn sqlite_prepared(handle: &'c rusqlite::Connection, prepared: &'c dyn Prepared) -> Self {
+        let link = SqliteLink { handle, prepared: Some(prepared) };
+        Self { link: Link::Sqlite(link), failure: None, times: None }
     }
 
     pub(super) fn postgres(session: &'c mut PostgresSession) -> Self {
-        Self { link: Link::Postgres(session), failure: None, translated: String::new(), times: None }
+        Self { link: Link::Postgres(session), failure: None, times: None }
     }
 
     /// The same, with its statements timed.
@@ -73,14 +86,7 @@ impl<'c> Connection<'c> {
     pub fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, DatabaseError> {
         let begun = Instant::now();
         let changed = match &mut self.link {
-            Link::Sqlite(connection) => {
-                translate(sql, &mut self.translated);
-                connection
-                    .prepare_cached(&self.translated)
-                    .and_then(|mut statement| statement.execute(rusqlite::params_from_iter(values)))
-                    .map(|rows| rows as u64)
-                    .map_err(DatabaseError::from)
-            }
+            Link::Sqlite(link) => link.execute_each(sql, [values]),
             Link::Postgres(session) => session.execute(sql, values),
         };
         self.remember(begun, changed)
@@ -95,10 +101,7 @@ impl<'c> Connection<'c> {
     ) -> Result<Vec<T>, DatabaseError> {
         let begun = Instant::now();
         let rows = match &mut self.link {
-            Link::Sqlite(connection) => {
-                translate(sql, &mut self.translated);
-                sqlite_query(connection, &self.translated, values, &mut read)
-            }
+            Link::Sqlite(link) => link.query_each(sql, [values], &mut read),
             Link::Postgres(session) => session
                 .query(sql, values)
                 .and_then(|rows| rows.iter().map(|row| read(&Row::postgres(row))).collect()),
@@ -115,10 +118,7 @@ impl<'c> Connection<'c> {
     ) -> Result<u64, DatabaseError> {
         let begun = Instant::now();
         let changed = match &mut self.link {
-            Link::Sqlite(connection) => {
-                translate(sql, &mut self.translated);
-                sqlite_execute_each(connection, &self.translated, rows)
-            }
+            Link::Sqlite(link) => link.execute_each(sql, rows),
             Link::Postgres(session) => {
                 rows.into_iter().try_fold(0, |sum, row| Ok(sum + session.execute(sql, row.as_ref())?))
             }
@@ -135,10 +135,7 @@ impl<'c> Connection<'c> {
     ) -> Result<Vec<T>, DatabaseError> {
         let begun = Instant::now();
         let found = match &mut self.link {
-            Link::Sqlite(connection) => {
-                translate(sql, &mut self.translated);
-                sqlite_query_each(connection, &self.translated, rows, &mut read)
-            }
+            Link::Sqlite(link) => link.query_each(sql, rows, &mut read),
             Link::Postgres(session) => rows.into_iter().try_fold(Vec::new(), |mut found, row| {
                 for row in session.query(sql, row.as_ref())? {
                     found.push(read(&Row::postgres(&row))?);
@@ -163,7 +160,7 @@ impl<'c> Connection<'c> {
     pub fn batch(&mut self, sql: &str) -> Result<(), DatabaseError> {
         let begun = Instant::now();
         let done = match &mut self.link {
-            Link::Sqlite(connection) => connection.execute_batch(sql).map_err(DatabaseError::from),
+            Link::Sqlite(link) => link.handle.execute_batch(sql).map_err(DatabaseError::from),
             Link::Postgres(session) => session.batch(sql),
         };
         self.remember(begun, done)
@@ -172,8 +169,16 @@ impl<'c> Connection<'c> {
     /// The key of the row that was inserted last, on SQLite.
     pub(crate) fn last_row(&self) -> Option<i64> {
         match &self.link {
-            Link::Sqlite(connection) => Some(connection.last_insert_rowid()),
+            Link::Sqlite(link) => Some(link.handle.last_insert_rowid()),
             Link::Postgres(_) => None,
+        }
+    }
+
+    /// Runs one statement that begins or ends a part of a transaction, in the way that is cheapest.
+    fn steer(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        match self.link {
+            Link::Sqlite(_) => self.execute(sql, &[]).map(drop),
+            Link::Postgres(_) => self.batch(sql),
         }
     }
 
@@ -195,47 +200,57 @@ impl<'c> Connection<'c> {
     }
 }
 
-fn sqlite_query<T>(
-    connection: &rusqlite::Connection,
-    sql: &str,
-    values: &[Value<'_>],
-    read: &mut impl FnMut(&Row<'_>) -> Result<T, DatabaseError>,
-) -> Result<Vec<T>, DatabaseError> {
-    sqlite_query_each(connection, sql, [values], read)
-}
+impl SqliteLink<'_> {
+    fn execute_each<'v>(
+        &self,
+        sql: &str,
+        each: impl IntoIterator<Item: AsRef<[Value<'v>]>>,
+    ) -> Result<u64, DatabaseError> {
+        let (mut each, mut changed) = (each.into_iter(), 0);
+        self.with(sql, &mut |statement| {
+            for values in each.by_ref() {
+                changed += statement.execute(rusqlite::params_from_iter(values.as_ref()))? as u64;
+            }
+            Ok(())
+        })?;
+        Ok(changed)
+    }
 
-fn sqlite_query_each<'v, T>(
-    connection: &rusqlite::Connection,
-    sql: &str,
-    each: impl IntoIterator<Item: AsRef<[Value<'v>]>>,
-    read: &mut impl FnMut(&Row<'_>) -> Result<T, DatabaseError>,
-) -> Result<Vec<T>, DatabaseError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut found = Vec::new();
-    for values in each {
-        let mut rows = statement.query(rusqlite::params_from_iter(values.as_ref()))?;
-        while let Some(row) = rows.next()? {
-            found.push(read(&Row::sqlite(row))?);
+    fn query_each<'v, T>(
+        &self,
+        sql: &str,
+        each: impl IntoIterator<Item: AsRef<[Value<'v>]>>,
+        read: &mut impl FnMut(&Row<'_>) -> Result<T, DatabaseError>,
+    ) -> Result<Vec<T>, DatabaseError> {
+        let (mut each, mut found) = (each.into_iter(), Vec::new());
+        self.with(sql, &mut |statement| {
+            for values in each.by_ref() {
+                let mut rows = statement.query(rusqlite::params_from_iter(values.as_ref()))?;
+                while let Some(row) = rows.next()? {
+                    found.push(read(&Row::sqlite(row))?);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn with(
+        &self,
+        sql: &str,
+        work: &mut dyn FnMut(&mut rusqlite::Statement<'_>) -> Result<(), DatabaseError>,
+    ) -> Result<(), DatabaseError> {
+        if let Some(prepared) = self.prepared {
+            return prepared.with(sql, work);
         }
+        let mut translated = String::new();
+        translate(sql, &mut translated);
+        work(&mut *self.handle.prepare_cached(&translated)?)
     }
-    Ok(found)
-}
-
-fn sqlite_execute_each<'v>(
-    connection: &rusqlite::Connection,
-    sql: &str,
-    each: impl IntoIterator<Item: AsRef<[Value<'v>]>>,
-) -> Result<u64, DatabaseError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut changed = 0;
-    for values in each {
-        changed += statement.execute(rusqlite::params_from_iter(values.as_ref()))? as u64;
-    }
-    Ok(changed)
 }
 
 /// To SQLite `$1` is a *name*, numbered by first appearance; `?1` is the number that PostgreSQL means.
-fn translate(sql: &str, translated: &mut String) {
+pub(super) fn translate(sql: &str, translated: &mut String) {
     translated.clear();
     translated.reserve(sql.len());
     let mut quoted = false;
@@ -259,6 +274,7 @@ fn translate(sql: &str, translated: &mut String) {
 pub struct Tx<'c> {
     connection: Connection<'c>,
     raised: Raised,
+    touched: Vec<Tag>,
     hooks: Vec<Box<dyn FnOnce() + Send>>,
     appended: Appended,
     depth: u32,
@@ -268,6 +284,7 @@ pub struct Tx<'c> {
 #[derive(Default)]
 pub(super) struct AfterCommit {
     raised: Raised,
+    touched: Vec<Tag>,
     hooks: Vec<Box<dyn FnOnce() + Send>>,
     appended: Appended,
 }
@@ -278,8 +295,10 @@ impl AfterCommit {
         std::mem::take(&mut self.appended)
     }
 
-    /// Runs the hooks and answers what is to be announced. The transaction stands, so a hook that panics is only told.
-    pub(super) fn run(self) -> Raised {
+    /// Tells what was touched, runs the hooks and answers what is to be announced. The transaction stands, so a hook that
+    /// panics is only told.
+    pub(super) fn run(self, signals: &Signals) -> Raised {
+        signals.touch(&self.touched);
         for hook in self.hooks {
             if catch_unwind(AssertUnwindSafe(hook)).is_err() {
                 tracing::error!("a hook panicked after its transaction was committed");
@@ -292,7 +311,7 @@ impl AfterCommit {
 impl<'c> Tx<'c> {
     pub(super) fn new(connection: Connection<'c>) -> Self {
         let (raised, appended) = (Raised::default(), Appended::default());
-        Self { connection, raised, hooks: Vec::new(), appended, depth: 0 }
+        Self { connection, raised, touched: Vec::new(), hooks: Vec::new(), appended, depth: 0 }
     }
 
     /// Runs `work` in a savepoint: when it fails nothing of it stays, and the transaction goes on, unless it was the
@@ -317,10 +336,10 @@ impl<'c> Tx<'c> {
         work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
         let (raised, hooks, appended) = (self.raised, self.hooks.len(), self.appended.len());
-        self.batch(&format!("SAVEPOINT {name}"))?;
+        self.steer(&format!("SAVEPOINT {name}"))?;
         let result = work(self);
         if result.is_ok() && self.failure.is_none() {
-            self.batch(&format!("RELEASE SAVEPOINT {name}"))?;
+            self.steer(&format!("RELEASE SAVEPOINT {name}"))?;
             return result;
         }
         self.raised = raised;
@@ -344,6 +363,12 @@ impl<'c> Tx<'c> {
         self.raised.raise(signal);
     }
 
+    /// Says that what this names is another once the transaction is committed: whoever read it before knows that they
+    /// have to read it again, see [`Signals::holds`].
+    pub fn touch(&mut self, what: Tag) {
+        self.touched.push(what);
+    }
+
     /// Runs `hook` right after COMMIT, before the answer leaves; never when the transaction fails. It must not block.
     pub fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
         self.hooks.push(Box::new(hook));
@@ -360,7 +385,7 @@ impl<'c> Tx<'c> {
     }
 
     pub(super) fn into_after_commit(self) -> AfterCommit {
-        AfterCommit { raised: self.raised, hooks: self.hooks, appended: self.appended }
+        AfterCommit { raised: self.raised, touched: self.touched, hooks: self.hooks, appended: self.appended }
     }
 }
 

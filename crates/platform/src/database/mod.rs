@@ -12,6 +12,7 @@ mod migrate;
 mod postgres;
 mod signals;
 mod sqlite;
+mod statements;
 mod value;
 mod work;
 

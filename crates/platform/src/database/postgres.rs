@@ -211,7 +211,7 @@ impl Worker {
             match self.attempt(work, measures)? {
                 Attempt::Done(outcome) => {
                     let after = outcome?;
-                    self.signals.announce(after.run());
+                    self.signals.announce(after.run(&self.signals));
                     return Ok(());
                 }
                 Attempt::Again(error) if attempts >= MOST_ATTEMPTS => return Err(error),

@@ -7,7 +7,13 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::events::Recent;
+use crate::{
+    cache::{Generation, Generations, Tag},
+    events::Recent,
+};
+
+/// Things whose last change is remembered one by one; beyond that all are taken for changed.
+const MOST_TOUCHED: usize = 100_000;
 
 /// A kind of announcement a transaction can make.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +54,7 @@ pub struct Signals {
     /// Events that were appended and have no place yet, for the thread that numbers them; on SQLite they have one.
     unnumbered: Option<Knock>,
     recent: Recent,
+    touched: Generations,
 }
 
 impl Signals {
@@ -58,6 +65,24 @@ impl Signals {
             jobs: watch::Sender::new(0),
             unnumbered: numbered_later.then(Knock::default),
             recent: Recent::default(),
+            touched: Generations::new(MOST_TOUCHED),
+        }
+    }
+
+    /// Marks the beginning of a read whose outcome is kept in memory; for [`Signals::holds`].
+    pub fn now(&self) -> Generation {
+        self.touched.current()
+    }
+
+    /// Whether no commit of this node has touched `what` since `began`. Commits of other nodes are not known here.
+    pub fn holds(&self, began: Generation, what: Tag) -> bool {
+        self.touched.current() == began || self.touched.confirm(began, &[what]).is_some()
+    }
+
+    /// Before the commit is answered.
+    pub(super) fn touch(&self, what: &[Tag]) {
+        if !what.is_empty() {
+            self.touched.stamp(what);
         }
     }
 

@@ -15,6 +15,7 @@ use super::{
     Connection, DatabaseError, Load, Signals, SqliteConfig, Tx,
     connection::AfterCommit,
     measures::{Lane, Measures},
+    statements::{Prepared, Statements},
     work::Work,
 };
 
@@ -45,8 +46,13 @@ impl SqliteDatabase {
         let measures = Arc::new(measures);
         let (writes, queue) = bounded(QUEUE);
         let connection = open_writer(config)?;
-        let committer = Writer { connection, signals, measures: Arc::clone(&measures), untidy: true };
-        spawn("stoa-sqlite-writer", move || committer.run(&queue))?;
+        let figures = Arc::clone(&measures);
+        spawn("stoa-sqlite-writer", move || {
+            let statements = Statements::of(&connection);
+            let writer =
+                Writer { connection: &connection, statements: &statements, signals, measures: figures };
+            writer.run(&queue);
+        })?;
 
         let (reads, queue) = bounded::<Box<dyn Work>>(QUEUE);
         for _ in 0..config.reader_threads.max(1) {
@@ -144,11 +150,12 @@ fn prepare_once(connection: &Handle) -> Result<(), DatabaseError> {
 }
 
 fn serve_reads(connection: &Handle, queue: &Receiver<Box<dyn Work>>, measures: &Measures) {
+    let statements = Statements::of(connection);
     while let Ok(mut work) = queue.recv() {
         measures.read.wait.record(work.waited());
         let busy = measures.read.begin();
         let ran = catch_unwind(AssertUnwindSafe(|| {
-            work.run(&mut Tx::new(Connection::sqlite(connection).measured(measures)));
+            work.run(&mut Tx::new(Connection::sqlite_prepared(connection, &statements).measured(measures)));
         }));
         drop(busy);
         work.answer(ran.map_err(|_| panicked()));
@@ -159,11 +166,11 @@ fn panicked() -> DatabaseError {
     DatabaseError::Defect("a transaction panicked".into())
 }
 
-struct Writer {
-    connection: Handle,
+struct Writer<'h> {
+    connection: &'h Handle,
+    statements: &'h dyn Prepared,
     signals: Arc<Signals>,
     measures: Arc<Measures>,
-    untidy: bool,
 }
 
 /// A closure that was run in the open group, with how that went.
@@ -172,26 +179,33 @@ struct Member {
     outcome: Result<AfterCommit, DatabaseError>,
 }
 
-impl Writer {
-    fn run(mut self, queue: &Receiver<Box<dyn Work>>) {
+impl Writer<'_> {
+    fn run(self, queue: &Receiver<Box<dyn Work>>) {
+        let mut untidy = true;
         loop {
             match queue.recv_timeout(IDLE) {
-                Ok(first) => self.commit_group(first, queue),
-                Err(RecvTimeoutError::Timeout) => self.tidy(),
+                Ok(first) => {
+                    self.commit_group(first, queue);
+                    untidy = true;
+                }
+                Err(RecvTimeoutError::Timeout) if untidy => {
+                    self.tidy();
+                    untidy = false;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
     /// Runs the first closure and those that wait behind it as one transaction, then answers all of them.
-    fn commit_group(&mut self, first: Box<dyn Work>, queue: &Receiver<Box<dyn Work>>) {
+    fn commit_group(&self, first: Box<dyn Work>, queue: &Receiver<Box<dyn Work>>) {
         let measures = Arc::clone(&self.measures);
         let busy = measures.write.begin();
-        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
-            first.answer(Err(unavailable(error.into())));
+        if let Err(error) = self.steer("BEGIN IMMEDIATE") {
+            first.answer(Err(unavailable(error)));
             return;
         }
-        self.untidy = true;
         let begun = Instant::now();
         let mut members = Vec::new();
         let mut next = Some(first);
@@ -224,20 +238,21 @@ impl Writer {
     }
 
     fn run_in_savepoint(&self, work: &mut dyn Work) -> Result<AfterCommit, DatabaseError> {
-        self.prepared("SAVEPOINT member")?;
-        let mut tx = Tx::new(Connection::sqlite(&self.connection).measured(&self.measures));
+        self.steer("SAVEPOINT member")?;
+        let connection = Connection::sqlite_prepared(self.connection, self.statements);
+        let mut tx = Tx::new(connection.measured(&self.measures));
         let ran = catch_unwind(AssertUnwindSafe(|| work.run(&mut tx)));
         if self.connection.is_autocommit() {
             return Err(DatabaseError::Unavailable("the transaction was lost".into()));
         }
         match ran {
             Ok(true) if tx.failure().is_none() => {
-                self.prepared("RELEASE member")?;
+                self.steer("RELEASE member")?;
                 Ok(tx.into_after_commit())
             }
             ran => {
-                self.prepared("ROLLBACK TO member")?;
-                self.prepared("RELEASE member")?;
+                self.steer("ROLLBACK TO member")?;
+                self.steer("RELEASE member")?;
                 match ran {
                     Ok(false) => Ok(AfterCommit::default()),
                     Ok(true) => Err(swallowed(&tx)),
@@ -247,9 +262,11 @@ impl Writer {
         }
     }
 
-    fn prepared(&self, sql: &str) -> Result<(), DatabaseError> {
-        self.connection.prepare_cached(sql)?.execute([])?;
-        Ok(())
+    fn steer(&self, sql: &str) -> Result<(), DatabaseError> {
+        self.statements.with(sql, &mut |statement| {
+            statement.execute([])?;
+            Ok(())
+        })
     }
 
     /// Some errors (disk full, I/O) end the whole transaction, and with it every member of the group.
@@ -278,7 +295,7 @@ impl Writer {
         for Member { work, outcome } in members {
             let outcome = outcome.map(|mut after| {
                 self.signals.recent().take_in(after.take_appended());
-                raised.merge(after.run());
+                raised.merge(after.run(&self.signals));
             });
             answers.push((work, outcome));
         }
@@ -289,13 +306,10 @@ impl Writer {
     }
 
     /// Moves the write-ahead log into the file while nobody waits.
-    fn tidy(&mut self) {
-        if self.untidy {
-            self.untidy = false;
-            let done = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-            if let Err(error) = done {
-                tracing::warn!(%error, "checkpoint failed");
-            }
+    fn tidy(&self) {
+        let done = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = done {
+            tracing::warn!(%error, "checkpoint failed");
         }
     }
 }

@@ -210,14 +210,28 @@ impl<'r> Row<'r> {
             Source::Sqlite(row) => T::from_sqlite(row.get_ref(index)?),
             Source::Postgres(row) => T::from_postgres(row, index),
         };
-        value.ok_or_else(|| DatabaseError::Decode(format!("column {index} has an unexpected type or value")))
+        value.ok_or_else(|| unexpected(index))
+    }
+
+    /// The next column's text, where it lies.
+    pub fn text(&self) -> Result<&str, DatabaseError> {
+        let index = self.next.replace(self.next.get() + 1);
+        let text = match self.source {
+            Source::Sqlite(row) => row.get_ref(index)?.as_str().ok(),
+            Source::Postgres(row) => row.try_get(index).ok(),
+        };
+        text.ok_or_else(|| unexpected(index))
     }
 
     /// The next column's text, turned into a domain value by `parse`.
     pub fn parse<T>(&self, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, DatabaseError> {
-        let text: String = self.read()?;
-        parse(&text).ok_or_else(|| DatabaseError::Decode(format!("{text:?} is not a known value")))
+        let text = self.text()?;
+        parse(text).ok_or_else(|| DatabaseError::Decode(format!("{text:?} is not a known value")))
     }
+}
+
+fn unexpected(index: usize) -> DatabaseError {
+    DatabaseError::Decode(format!("column {index} has an unexpected type or value"))
 }
 
 /// A type that can stand in a column.
