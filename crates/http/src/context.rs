@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, request::Parts},
+    http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use stoa_kernel::{Actor, Authenticator, Clock, Credentials, Random, Refusal};
 use stoa_platform::{
@@ -17,15 +17,18 @@ use stoa_platform::{
 };
 
 use crate::{
+    cached::Shortcuts,
     measure::{Measures, Route},
     problem::Problem,
     settings::HttpSettings,
     version::ApiVersion,
 };
 
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// The credential of a request, if it carries one; the bearer token is the stronger.
 pub(crate) fn credentials_of(headers: &HeaderMap) -> Result<Option<Credentials<'_>>, Refusal> {
-    if let Some(value) = headers.get("authorization") {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().unwrap_or_default();
         return match text.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
@@ -38,7 +41,7 @@ pub(crate) fn credentials_of(headers: &HeaderMap) -> Result<Option<Credentials<'
             )),
         };
     }
-    Ok(headers.get("x-api-key").map(|key| Credentials::ApiKey(key.to_str().unwrap_or_default())))
+    Ok(headers.get(X_API_KEY).map(|key| Credentials::ApiKey(key.to_str().unwrap_or_default())))
 }
 
 /// What all requests share.
@@ -51,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) random: Random,
     pub(crate) measures: Arc<Measures>,
     pub(crate) traces: Traces,
+    pub(crate) shortcuts: Shortcuts,
 }
 
 /// One request as the edge understood it.

@@ -21,6 +21,7 @@ use tower::{Service, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
+    cached::{self, Shortcuts},
     client::client_address,
     context::{Inner, RequestContext, Shared, credentials_of, too_many},
     limited::{self, Standing},
@@ -30,11 +31,10 @@ use crate::{
     reply::Reply,
     settings::HttpSettings,
     trace_parent::{self, TRACEPARENT},
-    version::{self, ApiVersion},
+    version::{self, API_VERSION, ApiVersion},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const API_VERSION: HeaderName = HeaderName::from_static("api-version");
 
 /// The outermost service of ours.
 #[derive(Clone)]
@@ -72,6 +72,7 @@ impl Edge {
             random: platform.random.clone(),
             measures,
             traces: platform.traces.clone(),
+            shortcuts: Shortcuts::default(),
         };
         Self { router, shared: Arc::new(shared) }
     }
@@ -151,12 +152,13 @@ fn request_id(headers: &HeaderMap, now: Timestamp, random: &Random) -> String {
     given.filter(decent).map_or_else(|| Id::<()>::new(now, random).to_string(), str::to_owned)
 }
 
-/// Understands a request and puts what was understood into it, or refuses it before any route is looked up.
+/// Understands a request, or refuses it before any route is looked up. Tells where its client stands with the general
+/// limit, if that counts it.
 async fn admit(
     shared: &Arc<Shared>,
     request: &mut Request,
     request_id: String,
-) -> Result<RequestContext, Box<Response>> {
+) -> Result<(RequestContext, Option<Standing>), Box<Response>> {
     let refuse = |refusal: Refusal| Box::new(Problem(refusal).into_response());
     let selected = version::select(request.uri(), request.headers(), shared.settings.default_version);
     let selected = selected.map_err(refuse)?;
@@ -192,9 +194,9 @@ async fn admit(
         route: OnceLock::new(),
     };
     let context = RequestContext(Arc::new(inner));
-    request.extensions_mut().insert(context.clone());
-    take_general(&context, request).await.map_err(|response| Box::new(with_version(*response, version)))?;
-    Ok(context)
+    let taken = take_general(&context, request.uri().path()).await;
+    let standing = taken.map_err(|response| Box::new(with_version(*response, version)))?;
+    Ok((context, standing))
 }
 
 fn with_version(mut response: Response, version: ApiVersion) -> Response {
@@ -206,8 +208,7 @@ fn with_version(mut response: Response, version: ApiVersion) -> Response {
 const WEBHOOKS: &str = "/api/payments/webhooks/";
 
 /// The general limit counts what is under `/api`, but not the documentation.
-async fn take_general(context: &RequestContext, request: &mut Request) -> Result<(), Box<Response>> {
-    let path = request.uri().path();
+async fn take_general(context: &RequestContext, path: &str) -> Result<Option<Standing>, Box<Response>> {
     let on = context.0.shared.limits.is_on();
     let counted = on
         && path.starts_with("/api/")
@@ -215,7 +216,7 @@ async fn take_general(context: &RequestContext, request: &mut Request) -> Result
         && !path.starts_with(WEBHOOKS)
         && path != "/api/openapi.json";
     if !counted {
-        return Ok(());
+        return Ok(None);
     }
     let limits = &context.settings().limits;
     let mut policy = limits.general.clone();
@@ -230,8 +231,7 @@ async fn take_general(context: &RequestContext, request: &mut Request) -> Result
     let allowed = decision.allowed;
     let standing = Standing { policy, decision };
     if allowed {
-        request.extensions_mut().insert(standing);
-        return Ok(());
+        return Ok(Some(standing));
     }
     let mut response = Problem(too_many(&standing.decision)).into_response();
     response.extensions_mut().insert(standing);
@@ -246,32 +246,34 @@ async fn pass(
     mut request: Request,
     request_id: String,
 ) -> (Option<RequestContext>, Response) {
-    match admit(shared, &mut request, request_id).await {
-        Ok(context) => {
-            let response = answer(router, request, shared.settings.request_timeout).await;
-            (Some(context), response)
-        }
-        Err(refused) => (None, *refused),
+    let (context, standing) = match admit(shared, &mut request, request_id).await {
+        Ok(admitted) => admitted,
+        Err(refused) => return (None, *refused),
+    };
+    let mut response = if let Some(kept) = cached::kept(&context, &request) {
+        kept.into_response()
+    } else {
+        request.extensions_mut().insert(context.clone());
+        answer(router, request, shared.settings.request_timeout).await
+    };
+    // What a route counts by itself says more.
+    if let Some(standing) = standing
+        && response.extensions().get::<Standing>().is_none()
+    {
+        response.extensions_mut().insert(standing);
     }
+    (Some(context), response)
 }
 
 async fn answer(router: Router, request: Request, limit: Duration) -> Response {
-    let standing = request.extensions().get::<Standing>().cloned();
-    let handled = tokio::time::timeout(limit, router.oneshot(request)).await;
-    let mut response = match handled {
+    match tokio::time::timeout(limit, router.oneshot(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(_) => {
             Problem(Refusal::new(RefusalKind::Timeout, "REQUEST_TIMEOUT", "The request took too long."))
                 .into_response()
         }
-    };
-    if let Some(standing) = standing
-        && response.extensions().get::<Standing>().is_none()
-    {
-        response.extensions_mut().insert(standing);
     }
-    response
 }
 
 /// Why a request was refused, if the fault is ours.

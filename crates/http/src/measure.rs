@@ -99,6 +99,11 @@ impl Route {
         Self { path, times: Default::default(), endpoints: Default::default() }
     }
 
+    /// The pattern it was registered with.
+    pub(crate) fn pattern(&self) -> &str {
+        &self.path
+    }
+
     fn record(&self, metrics: &Metrics, method: usize, status: StatusCode, finished: Finished) {
         let name = METHODS.get(method).copied().unwrap_or("OTHER");
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);

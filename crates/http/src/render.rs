@@ -17,6 +17,10 @@ use crate::{
     version::ApiVersion,
 };
 
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+/// Clients may keep a cached answer but ask each time whether it still holds.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+
 /// What rendering needs to know of the request.
 pub(crate) struct Request<'r> {
     pub(crate) version: ApiVersion,
@@ -36,12 +40,17 @@ pub(crate) fn reply(reply: Reply, request: &Request<'_>) -> Response {
     } else {
         (reply.status, Some(enveloped(reply.data, reply.list.as_ref(), request)))
     };
-    let mut response = Response::new(body.clone().map_or_else(Body::empty, Body::from));
+    let has_body = body.is_some();
+    let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = status;
     *response.headers_mut() = reply.headers;
     let headers = response.headers_mut();
     headers.reserve(USUAL_HEADERS);
-    if body.is_some() {
+    if let Some(found) = reply.found {
+        headers.insert(X_CACHE, HeaderValue::from_static(found));
+        headers.insert(header::CACHE_CONTROL, REVALIDATE);
+    }
+    if has_body {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     if let Some(etag) = reply.etag.and_then(|etag| HeaderValue::from_maybe_shared(Bytes::from(etag)).ok()) {

@@ -23,6 +23,8 @@ pub struct Reply {
     pub(crate) headers: HeaderMap,
     pub(crate) tags: Vec<Tag>,
     pub(crate) holds_until: Option<Timestamp>,
+    /// Whether it was found in the response cache, where it was looked for.
+    pub(crate) found: Option<&'static str>,
 }
 
 /// What a list says about itself beside its entries.
@@ -49,6 +51,11 @@ impl Reply {
         Self::new(StatusCode::OK, resource)
     }
 
+    /// 200 with a resource that is written already.
+    pub fn written(data: Bytes) -> Self {
+        Self::of_data(StatusCode::OK, data)
+    }
+
     /// 201 with the resource that was made.
     pub fn created(resource: &impl Serialize) -> Result<Self, Problem> {
         Self::new(StatusCode::CREATED, resource)
@@ -66,16 +73,34 @@ impl Reply {
 
     /// 200 with a page of a list.
     pub fn page<T: Serialize>(page: &Page<T>, request: &PageRequest) -> Result<Self, Problem> {
-        let mut reply = Self::ok(&page.entries)?;
+        Ok(Self::ok(&page.entries)?.listing(page, request))
+    }
+
+    /// The same with entries that are written already.
+    pub fn page_written<T: AsRef<[u8]>>(page: &Page<T>, request: &PageRequest) -> Self {
+        let length: usize = page.entries.iter().map(|entry| entry.as_ref().len() + 1).sum();
+        let mut data = Vec::with_capacity(length + 2);
+        data.push(b'[');
+        for (place, entry) in page.entries.iter().enumerate() {
+            if place > 0 {
+                data.push(b',');
+            }
+            data.extend_from_slice(entry.as_ref());
+        }
+        data.push(b']');
+        Self::written(data.into()).listing(page, request)
+    }
+
+    fn listing<T>(mut self, page: &Page<T>, request: &PageRequest) -> Self {
         let number = if let Position::Number(number) = request.position { Some(number) } else { None };
-        reply.list = Some(ListShape {
+        self.list = Some(ListShape {
             limit: request.limit,
             next_cursor: page.next.as_ref().map(stoa_kernel::Cursor::encode),
             page: number,
             total: page.total,
             unread: None,
         });
-        Ok(reply)
+        self
     }
 
     /// 200 with a page of a list whose entries are serialised already.
@@ -114,6 +139,7 @@ impl Reply {
             headers: HeaderMap::new(),
             tags: Vec::new(),
             holds_until: None,
+            found: None,
         }
     }
 

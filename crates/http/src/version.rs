@@ -1,7 +1,10 @@
 //! Which version of the API a request speaks: by path, else by header, else by query, else the default.
 
-use axum::http::{HeaderMap, Uri, uri::PathAndQuery};
+use axum::http::{HeaderMap, HeaderName, Uri, uri::PathAndQuery};
 use stoa_kernel::Refusal;
+
+/// The header that asks for a version, and tells which was answered.
+pub(crate) const API_VERSION: HeaderName = HeaderName::from_static("api-version");
 
 /// A version of the API.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -72,7 +75,7 @@ pub(crate) fn select(
         Some(_) => Some(rewritten(uri, path, uri.query().map(without_version).as_deref())?),
         None => None,
     };
-    let asked = match headers.get("api-version") {
+    let asked = match headers.get(API_VERSION) {
         Some(value) => Some(value.to_str().unwrap_or_default()),
         None => asked_in_query,
     };
