@@ -23,6 +23,7 @@ mod mail_lockout;
 mod mailed_link;
 mod manage_users;
 mod open_session;
+mod own_view;
 mod password;
 mod people;
 mod presence;
@@ -67,6 +68,7 @@ use self::{
     api_keys::{KeyInUse, LastUses},
     authenticate::MachineKey,
     brief_cache::BriefCache,
+    own_view::OwnViews,
     password::Passwords,
     people::KnownPeople,
     signing_keys::{Seal, SigningKeys},
@@ -113,6 +115,7 @@ struct Room {
     roles: BriefCache<Arc<str>, Arc<Permissions>>,
     api_keys: BriefCache<SecretHash, Arc<KeyInUse>>,
     known_people: KnownPeople,
+    own_views: OwnViews,
     last_uses: LastUses,
 }
 
@@ -135,6 +138,7 @@ impl Accounts {
             roles: BriefCache::new(MOST_ROLES),
             api_keys: BriefCache::new(MOST_API_KEYS),
             known_people: KnownPeople::default(),
+            own_views: OwnViews::default(),
             last_uses: LastUses::default(),
             random,
             settings,
@@ -220,6 +224,10 @@ impl Accounts {
 
     fn known_people(&self) -> &KnownPeople {
         &self.0.known_people
+    }
+
+    fn own_views(&self) -> &OwnViews {
+        &self.0.own_views
     }
 
     fn last_uses(&self) -> &LastUses {

@@ -231,6 +231,5 @@ pub(crate) async fn verify_email(
     responses((status = 200, description = "The signed-in user", body = UserView))
 )]
 pub(crate) async fn me(State(accounts): State<Accounts>, Caller(actor): Caller) -> Outcome {
-    let user = accounts.user(actor.require_user()?.user).await?;
-    Reply::ok(&UserView::own(user))
+    Ok(accounts.own_view(actor.require_user()?.user).await?)
 }

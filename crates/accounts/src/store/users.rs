@@ -3,6 +3,7 @@
 use stoa_contracts::accounts::Person;
 use stoa_kernel::{SortOrder, Timestamp, UserId};
 use stoa_platform::{
+    cache::Tag,
     database::{Connection, DatabaseError, Row, Tx, Value, in_list},
     params,
 };
@@ -32,6 +33,11 @@ pub(super) fn from_row(row: &Row<'_>) -> Result<User, DatabaseError> {
         created_at: row.read()?,
         updated_at: row.read()?,
     })
+}
+
+/// By which a change of a user is known.
+pub(crate) fn tag(id: UserId) -> Tag {
+    Tag::of("user", id)
 }
 
 /// What makes the copy of a user in an outer system out of date; `$at` is the parameter that holds the time.
@@ -176,6 +182,7 @@ pub(crate) fn note_login(
     rehashed: Option<&HashedPassword>,
     at: Timestamp,
 ) -> Result<Option<User>, DatabaseError> {
+    tx.touch(tag(id));
     let kept = rehashed.unwrap_or(checked);
     tx.find(
         &format!(
@@ -195,6 +202,7 @@ pub(crate) fn replace_password(
     new: &HashedPassword,
     at: Timestamp,
 ) -> Result<Option<User>, DatabaseError> {
+    tx.touch(tag(id));
     tx.find(
         &format!(
             "UPDATE users SET password_hash = $3, updated_at = $4
@@ -212,6 +220,7 @@ pub(crate) fn set_password(
     new: &HashedPassword,
     at: Timestamp,
 ) -> Result<Option<User>, DatabaseError> {
+    tx.touch(tag(id));
     tx.find(
         &format!("UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1 RETURNING {COLUMNS}"),
         params![id, new.as_str(), at],
@@ -227,6 +236,7 @@ pub(crate) fn update_profile(
     username: Option<&Username>,
     at: Timestamp,
 ) -> Result<Option<User>, DatabaseError> {
+    tx.touch(tag(id));
     let changed = tx.find(
         &format!(
             "UPDATE users SET name = COALESCE($2, name), username = COALESCE($3, username),
@@ -254,6 +264,7 @@ pub(crate) fn lock(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, Database
 
 /// Keeps who a user is by now: names, address and its proof.
 pub(crate) fn rewrite(tx: &mut Tx<'_>, user: &User) -> Result<(), DatabaseError> {
+    tx.touch(tag(user.id));
     tx.execute(
         &format!(
             "UPDATE users SET username = $2, username_folded = $3, name = $4, email = $5, email_folded = $6,
@@ -276,11 +287,13 @@ pub(crate) fn rewrite(tx: &mut Tx<'_>, user: &User) -> Result<(), DatabaseError>
 
 /// Deletes a user with sessions, links and words; answers who it was.
 pub(crate) fn delete(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, DatabaseError> {
+    tx.touch(tag(id));
     tx.find(&format!("DELETE FROM users WHERE id = $1 RETURNING {COLUMNS}"), params![id], from_row)
 }
 
 /// Keeps what a user wants to be seen as; false when it was that already, or there is no such user.
 pub(crate) fn set_status(tx: &mut Tx<'_>, id: UserId, status: &str) -> Result<bool, DatabaseError> {
+    tx.touch(tag(id));
     let changed =
         tx.execute("UPDATE users SET status = $2 WHERE id = $1 AND status <> $2", params![id, status])?;
     Ok(changed > 0)
@@ -293,6 +306,7 @@ pub(crate) fn verify_email(
     email_folded: &str,
     at: Timestamp,
 ) -> Result<bool, DatabaseError> {
+    tx.touch(tag(id));
     let verified = tx.execute(
         &format!(
             "UPDATE users SET email_verified_at = COALESCE(email_verified_at, $3), updated_at = $3, {}
@@ -311,6 +325,7 @@ pub(crate) fn set_role(
     role: &str,
     at: Timestamp,
 ) -> Result<Option<User>, DatabaseError> {
+    tx.touch(tag(id));
     tx.find(
         &format!(
             "UPDATE users SET role = $2, updated_at = $3, {} WHERE id = $1 RETURNING {COLUMNS}",

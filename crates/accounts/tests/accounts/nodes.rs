@@ -29,6 +29,18 @@ two_nodes! {
         app.anon().signed_in(renewed.body).get("/api/auth/me").await.expect(200);
     }
 
+    async fn a_changed_profile_shows_at_once_and_elsewhere_within_a_second(app: TestApp, other: AnotherNode) {
+        let (here, there) = at_both(app, other, "ada").await;
+        let name = |answer: stoa_testing::Answer| text(&answer.body, "name");
+        for new in ["Ada Lovelace", "Ada Byron"] {
+            here.get("/api/auth/me").await.expect(200);
+            here.patch("/api/users/profile", json!({"name": new})).await.expect(200);
+            assert_eq!(name(here.get("/api/auth/me").await.expect(200)), new);
+            app.clock.advance(Duration::from_secs(1));
+            assert_eq!(name(there.get("/api/auth/me").await.expect(200)), new);
+        }
+    }
+
     async fn a_logout_holds_within_a_second(app: TestApp, other: AnotherNode) {
         let (here, there) = at_both(app, other, "ada").await;
         here.post("/api/auth/logout", refresh_token(&here.session)).await.expect(204);
