@@ -72,9 +72,12 @@ impl Catalogue {
         // Held, so that none is renamed between here and its entry.
         let products = imports::products_for_change(tx, &waiting, self.currency())?;
         let entered = search::entered(tx, &waiting)?;
-        let entries: Vec<Entry> =
-            products.iter().filter(|product| !entered.contains(&product.id.uuid())).map(Entry::of).collect();
-        search::insert(tx, &entries)?;
+        let (known, new): (Vec<Entry>, Vec<Entry>) =
+            products.iter().map(Entry::of).partition(|entry| entered.contains_key(&entry.product.uuid()));
+        search::insert(tx, &new)?;
+        // An index that came later lacks those that are known.
+        let known = known.iter().filter_map(|entry| Some((*entered.get(&entry.product.uuid())?, entry)));
+        search::enter_prices(tx, &known.collect::<Vec<_>>())?;
         search::caught_up(tx, &waiting)?;
         self.forget_products(tx, []);
         Ok(waiting.len())

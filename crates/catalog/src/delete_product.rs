@@ -6,6 +6,7 @@ use stoa_platform::{Occasion, database::Tx, events};
 
 use crate::{
     CatalogError, Catalogue,
+    search::Entry,
     stock::{Movement, Reason, tell_of_changes},
     store::{products, search, stock, variants},
 };
@@ -23,6 +24,7 @@ impl Catalogue {
         let found = products::find_for_change(tx, id, self.currency())?;
         let mut product = found.ok_or(CatalogError::UnknownProduct)?;
         expected.check(product.version)?;
+        let entry = Entry::of(&product);
         product.version += 1;
         let mut changes = Vec::new();
         if product.has_variants() {
@@ -40,7 +42,7 @@ impl Catalogue {
             changes.extend(leaving.told(0, 0));
         }
         products::delete(tx, id)?;
-        search::remove(tx, id)?;
+        search::remove(tx, &entry)?;
         tell_of_changes(tx, occasion, changes)?;
         events::append(tx, occasion, &ProductDeleted { product_id: id, version: product.version })?;
         self.forget_products(tx, [id]);

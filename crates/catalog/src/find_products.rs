@@ -9,7 +9,7 @@ use stoa_platform::database::{Connection, DatabaseError, Value, placeholders};
 use crate::{
     listing::ForeignCursor,
     product::Product,
-    search::{Search, Tier},
+    search::{Beginnings, Hints, Search, Tier},
     store::{
         products,
         search::{self as index, Hit},
@@ -111,14 +111,15 @@ fn gather(
     most: i64,
 ) -> Result<Vec<(Step, Hit)>, DatabaseError> {
     let mut found = Found { hits: Vec::new(), by_sku: index::of_sku(connection, search)?, most };
-    if after.is_none() {
+    let is_beginning = after.is_none();
+    if is_beginning {
         found.begin();
     }
-    let begin = match after {
+    let first = match after {
         Some(Spot::In(tier, doc)) => Some((*tier, *doc)),
         _ => None,
     };
-    if begin.is_none() && found.wants() > 0 {
+    if first.is_none() && found.wants() > 0 {
         let place = match after {
             Some(Spot::Named { words, doc }) => Some((words.as_str(), *doc)),
             _ => None,
@@ -126,10 +127,11 @@ fn gather(
         let hits = index::named(connection, search, place, found.wants())?;
         found.add(Step::Named, hits);
     }
+    let mut begun = None;
     for tier in Tier::ALL {
-        let after = match begin {
-            Some((begin, _)) if tier < begin => continue,
-            Some((begin, doc)) if tier == begin => doc,
+        let after = match first {
+            Some((first, _)) if tier < first => continue,
+            Some((first, doc)) if tier == first => doc,
             _ => 0,
         };
         if found.wants() == 0 {
@@ -139,7 +141,15 @@ fn gather(
         if tier == Tier::LookAlike && meant.iter().all(Vec::is_empty) {
             break;
         }
-        let hits = index::of_tier(connection, search, (tier, &meant), after, found.wants())?;
+        // Most searches end with the words as they are.
+        let begun = match (&mut begun, tier) {
+            (_, Tier::Whole) => &Beginnings::default(),
+            (Some(begun), _) => begun,
+            (begun, _) => begun.insert(index::beginnings(connection, &search.asked)?),
+        };
+        let is_first = is_beginning && found.hits.is_empty();
+        let hints = Hints { begun, meant: &meant, is_first };
+        let hits = index::of_tier(connection, search, (tier, &hints), after, found.wants())?;
         found.add(Step::In(tier), hits);
     }
     Ok(found.hits)

@@ -94,6 +94,12 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("../../../migrations/0026_variant_words.sqlite.sql"),
         include_str!("../../../migrations/0026_variant_words.postgres.sql"),
     ),
+    Migration::split(
+        27,
+        "names_by_price",
+        include_str!("../../../migrations/0027_names_by_price.sqlite.sql"),
+        include_str!("../../../migrations/0027_names_by_price.postgres.sql"),
+    ),
 ];
 
 /// What cached lists of products are tagged with.

@@ -3,11 +3,13 @@
 use serde::Deserialize;
 use stoa_contracts::catalog::ProductId;
 use stoa_http::ListQuery;
-use stoa_kernel::{Currency, Cursor, CursorValue, Decimal, FieldError, PageRequest, Refusal, SortOrder};
+use stoa_kernel::{
+    Currency, Cursor, CursorValue, Decimal, FieldError, PageRequest, Refusal, SortOrder, Timestamp,
+};
 use utoipa::IntoParams;
 
 use crate::{
-    product::{Product, ProductStatus, folded},
+    product::{ProductStatus, folded},
     search::{Asked, Search},
     slug::Slug,
 };
@@ -94,6 +96,15 @@ pub(crate) struct Listing {
 pub(crate) struct Place {
     pub(crate) value: CursorValue,
     pub(crate) id: ProductId,
+}
+
+/// What a product has that lists are sorted by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sorted<'p> {
+    pub(crate) id: ProductId,
+    pub(crate) price: i64,
+    pub(crate) name: &'p str,
+    pub(crate) created_at: Timestamp,
 }
 
 impl Filters {
@@ -210,14 +221,14 @@ impl Listing {
         Ok(Some(Place { value: cursor.value.clone(), id: cursor.id.into() }))
     }
 
-    /// The cursor that goes on after `product`.
-    pub(crate) fn cursor_after(&self, product: &Product) -> Cursor {
+    /// The cursor that goes on after a product.
+    pub(crate) fn cursor_after(&self, last: &Sorted<'_>) -> Cursor {
         let value = match self.sort {
-            SortKey::Price => CursorValue::Number(product.price.minor()),
-            SortKey::Name => CursorValue::Text(folded(&product.name)),
-            SortKey::CreatedAt => CursorValue::Number(product.created_at.as_micros()),
+            SortKey::Price => CursorValue::Number(last.price),
+            SortKey::Name => CursorValue::Text(folded(last.name)),
+            SortKey::CreatedAt => CursorValue::Number(last.created_at.as_micros()),
         };
-        Cursor { order: self.ordering(), value, id: product.id.uuid() }
+        Cursor { order: self.ordering(), value, id: last.id.uuid() }
     }
 
     /// Whether an index holds just these products in this order, so that a page is read straight from it.

@@ -12,8 +12,8 @@ pub(crate) mod search;
 pub(crate) mod sellables;
 pub(crate) mod stock;
 pub(crate) mod variants;
-
 pub(crate) mod verify;
+pub(crate) mod written;
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,10 @@ use crate::{
     product::Product,
     product_tag,
     stock::AdjustStock,
-    store::{pages, products},
+    store::{
+        pages,
+        written::{self, Written},
+    },
     update_product::UpdateProduct,
 };
 
@@ -71,7 +74,7 @@ async fn list(
     let listing = filters.checked(sight(&actor), sort, catalogue.currency())?;
     let after = listing.after(&query.page).map_err(|_| foreign_cursor())?;
     let page = catalogue.page(listing, query.page.clone(), after).await?;
-    Ok(Reply::page(&page, &query.page)?.with_tag(PRODUCTS))
+    Ok(Reply::page_written(&page, &query.page).with_tag(PRODUCTS))
 }
 
 /// Show a product.
@@ -88,8 +91,10 @@ async fn show(
     Caller(actor): Caller,
     PathParts(id): PathParts<ProductId>,
 ) -> Outcome {
-    let found = catalogue.product(id).await?.filter(|product| sight(&actor).covers(product.status));
-    Ok(shown(&found.ok_or(CatalogError::UnknownProduct)?)?.with_tag(product_tag(id)))
+    let found = catalogue.written(id).await?.filter(|product| sight(&actor).covers(product.status));
+    let product = found.ok_or(CatalogError::UnknownProduct)?;
+    let version = product.version;
+    Ok(Reply::written(product.into()).with_etag(version).with_tag(product_tag(id)))
 }
 
 /// Make a product.
@@ -222,9 +227,9 @@ fn shown(product: &Product) -> Outcome {
 }
 
 impl Catalogue {
-    async fn product(&self, id: ProductId) -> Result<Option<Product>, DatabaseError> {
+    async fn written(&self, id: ProductId) -> Result<Option<Written>, DatabaseError> {
         let currency = self.currency();
-        self.0.database.get(move |connection| products::find(connection, id, currency)).await
+        self.0.database.get(move |connection| written::find(connection, id, currency)).await
     }
 
     /// A page of a list: inline when it is read straight from an index, on a thread of its own when it has to search.
@@ -233,12 +238,12 @@ impl Catalogue {
         listing: Listing,
         request: PageRequest,
         after: Option<Place>,
-    ) -> Result<Page<Product>, DatabaseError> {
+    ) -> Result<Page<Written>, DatabaseError> {
         let currency = self.currency();
         let is_short =
             listing.is_walked_straight() && request.offset() <= FEW_SKIPPED && !request.wants_total();
         let read = move |connection: &mut Connection<'_>| {
-            pages::page(connection, &listing, (&request, after.as_ref()), currency)
+            pages::page_written(connection, &listing, (&request, after.as_ref()), currency)
         };
         if is_short { self.0.database.get(read).await } else { self.0.database.read(read).await }
     }

@@ -1,5 +1,7 @@
 //! What is asked for, and the tiers in which it is answered.
 
+use std::collections::HashMap;
+
 use stoa_kernel::words::{Term, terms};
 use stoa_platform::database::Engine;
 
@@ -57,13 +59,53 @@ impl Asked {
     }
 
     /// What a text index is asked for names with words that begin so, and other names' marks.
-    pub(crate) fn in_names(&self, engine: Engine, marks: &Marks<'_>) -> String {
-        Dialect(engine).marked(self.held(Dialect(engine), Hold::Begun), marks)
+    pub(crate) fn in_names(&self, engine: Engine, begun: &Beginnings, marks: &Marks<'_>) -> String {
+        let dialect = Dialect { engine, begun, index: Index::Texts, is_first: true };
+        dialect.marked(self.held(dialect, Hold::Begun), marks)
     }
 
-    fn held(&self, dialect: Dialect, hold: Hold) -> String {
-        let parts = self.terms.iter().map(|term| dialect.term(term, hold));
-        dialect.all(parts)
+    /// What the index of names by price is asked for the same.
+    pub(crate) fn in_priced_names(&self, begun: &Beginnings, marks: &Marks<'_>) -> String {
+        let dialect = Dialect { engine: Engine::Sqlite, begun, index: Index::Prices, is_first: true };
+        dialect.marked(self.held(dialect, Hold::Begun), marks)
+    }
+
+    /// The words that can stand for longer ones.
+    pub(crate) fn open_words(&self) -> impl Iterator<Item = &str> {
+        self.terms.iter().filter(|term| term.is_open()).map(Term::text)
+    }
+
+    fn held(&self, dialect: Dialect<'_>, hold: Hold) -> String {
+        let (common, rare): (Vec<&Term>, Vec<&Term>) = self.terms.iter().partition(|term| is_common(term));
+        let [common, rare] =
+            [common, rare].map(|terms| terms.into_iter().map(|term| dialect.term(term, hold)));
+        dialect.all_of_few(rare, common)
+    }
+}
+
+/// Whether it is one of the short words that hold a language together, which are in very many texts.
+fn is_common(term: &Term) -> bool {
+    matches!(term, Term::Word(word) if word.len() <= 3 && word.chars().all(|c| c.is_ascii_alphabetic()))
+}
+
+/// The words of the text index that begin like those that are asked for. An index that is asked for a beginning writes
+/// out all products of all words that begin so before it looks at any; asked for the words it leaps from one product that
+/// has them all to the next.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Beginnings(HashMap<String, Vec<String>>);
+
+impl Beginnings {
+    /// The most words that stand for a beginning; one of more is left to the index.
+    pub(crate) const MOST: usize = 12;
+
+    /// Notes the words that begin with `beginning`: all there are.
+    pub(crate) fn note(&mut self, beginning: &str, words: Vec<String>) {
+        self.0.insert(beginning.to_owned(), words);
+    }
+
+    /// Whether it is known which words begin with each of these.
+    pub(crate) fn know<'w>(&self, mut beginnings: impl Iterator<Item = &'w str>) -> bool {
+        beginnings.all(|beginning| self.0.contains_key(beginning))
     }
 }
 
@@ -152,9 +194,10 @@ impl Search {
         Marks { statuses: &self.statuses, category: self.category.as_ref() }
     }
 
-    /// What the text index is asked for a tier. `meant` are the words that each term may have meant.
-    pub(crate) fn expression(&self, engine: Engine, tier: Tier, meant: &[Vec<String>]) -> String {
-        let dialect = Dialect(engine);
+    /// What the text index is asked for a tier.
+    pub(crate) fn expression(&self, engine: Engine, tier: Tier, hints: &Hints<'_>) -> String {
+        let Hints { begun, meant, is_first } = *hints;
+        let dialect = Dialect { engine, begun, index: Index::Texts, is_first };
         let held = |hold| self.asked.held(dialect, hold);
         let expression = match tier {
             Tier::Whole => held(Hold::Whole),
@@ -162,77 +205,140 @@ impl Search {
             Tier::Variants => dialect.without(&held(Hold::Variant), &held(Hold::Begun)),
             Tier::Anywhere => dialect.without(&held(Hold::Anywhere), &held(Hold::Variant)),
             Tier::LookAlike => {
-                let terms = self.asked.terms.iter().zip(meant);
-                let parts = terms.map(|(term, meant)| {
+                let alike = |(term, meant): (&Term, &Vec<String>)| {
                     let itself = dialect.term(term, Hold::Anywhere);
                     let alike = meant.iter().map(|word| dialect.token(word, Hold::Anywhere, false));
                     dialect.any([itself].into_iter().chain(alike))
-                });
-                dialect.without(&dialect.all(parts), &held(Hold::Anywhere))
+                };
+                let terms = self.asked.terms.iter().zip(meant);
+                let (common, rare): (Vec<_>, Vec<_>) = terms.partition(|(term, _)| is_common(term));
+                let parts = dialect.all_of_few(rare.into_iter().map(alike), common.into_iter().map(alike));
+                dialect.without(&parts, &held(Hold::Anywhere))
             }
         };
         dialect.marked(expression, &self.marks())
     }
 }
 
+/// What is known before a tier is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hints<'h> {
+    pub(crate) begun: &'h Beginnings,
+    /// The words that each term may have meant.
+    pub(crate) meant: &'h [Vec<String>],
+    /// Whether no tier before it has anything, so that nothing has to be left out.
+    pub(crate) is_first: bool,
+}
+
+/// Which of the text indexes is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Index {
+    Texts,
+    /// Only words of names, which lie with the marks in one column.
+    Prices,
+}
+
 /// How an engine's text index is asked. Every word goes in quotes, and holds none.
 #[derive(Clone, Copy)]
-struct Dialect(Engine);
+struct Dialect<'d> {
+    engine: Engine,
+    begun: &'d Beginnings,
+    index: Index,
+    is_first: bool,
+}
 
-impl Dialect {
+/// A mark that no product bears.
+const NO_MARK: &str = "_none";
+
+impl Dialect<'_> {
     fn term(self, term: &Term, hold: Hold) -> String {
         if hold != Hold::Whole && term.is_open() {
-            return self.token(term.text(), hold, true);
+            return match self.begun.0.get(term.text()) {
+                Some(words) if words.is_empty() => self.token(term.text(), hold, false),
+                Some(words) => self.any(words.iter().map(|word| self.token(word, hold, false))),
+                None => self.token(term.text(), hold, true),
+            };
         }
         self.all(term.needed().iter().map(|token| self.token(token, hold, false)))
     }
 
     fn token(self, token: &str, hold: Hold, open: bool) -> String {
-        match (self.0, hold) {
+        match (self.engine, hold) {
             (engine, Hold::Variant) => {
-                let mark = match engine {
-                    Engine::Sqlite => {
-                        format!("marks : \"{}\"{}", variant_mark(token), if open { " *" } else { "" })
-                    }
-                    Engine::Postgres => format!("'{}'{}", variant_mark(token), if open { ":*" } else { "" }),
+                let beginning = match engine {
+                    _ if !open => "",
+                    Engine::Sqlite => " *",
+                    Engine::Postgres => ":*",
                 };
+                let mark = format!("{}{beginning}", self.mark(&variant_mark(token)));
                 self.any([self.token(token, Hold::Begun, open), mark].into_iter())
             }
-            (Engine::Sqlite, Hold::Anywhere) => {
-                format!("{{name more}} : \"{token}\"{}", if open { " *" } else { "" })
+            (Engine::Sqlite, _) => {
+                let columns = match (self.index, hold) {
+                    (Index::Prices, _) => "",
+                    (Index::Texts, Hold::Anywhere) => "{name more} : ",
+                    (Index::Texts, _) => "name : ",
+                };
+                format!("{columns}\"{token}\"{}", if open { " *" } else { "" })
             }
-            (Engine::Sqlite, _) => format!("name : \"{token}\"{}", if open { " *" } else { "" }),
             (Engine::Postgres, Hold::Anywhere) => format!("'{token}'{}", if open { ":*" } else { "" }),
             (Engine::Postgres, _) => format!("'{token}':{}A", if open { "*" } else { "" }),
         }
     }
 
     fn all(self, parts: impl Iterator<Item = String>) -> String {
-        joined_by(if self.0 == Engine::Sqlite { " AND " } else { " & " }, parts)
+        joined_by(if self.engine == Engine::Sqlite { " AND " } else { " & " }, parts)
     }
 
     fn any(self, parts: impl Iterator<Item = String>) -> String {
-        joined_by(if self.0 == Engine::Sqlite { " OR " } else { " | " }, parts)
+        joined_by(if self.engine == Engine::Sqlite { " OR " } else { " | " }, parts)
+    }
+
+    /// All of these, where few have all of the `rare` ones. SQLite's index moves on in the list of each word for every
+    /// candidate that any of them has; a subtraction of nothing makes it look for the rare words together first.
+    fn all_of_few(
+        self,
+        rare: impl ExactSizeIterator<Item = String>,
+        common: impl ExactSizeIterator<Item = String>,
+    ) -> String {
+        if self.engine == Engine::Postgres || rare.len() < 2 || common.len() == 0 {
+            return self.all(rare.chain(common));
+        }
+        let rare = format!("({} NOT {})", self.all(rare), self.mark(NO_MARK));
+        self.all([rare].into_iter().chain(common))
     }
 
     fn without(self, wanted: &str, shown: &str) -> String {
-        match self.0 {
+        match self.engine {
+            _ if self.is_first => wanted.to_owned(),
             Engine::Sqlite => format!("({wanted} NOT {shown})"),
             Engine::Postgres => format!("({wanted} & !{shown})"),
         }
     }
 
-    fn marked(self, expression: String, marks: &Marks<'_>) -> String {
-        let mark = |mark: String| match self.0 {
-            Engine::Sqlite => format!("marks : \"{mark}\""),
-            Engine::Postgres => format!("'{mark}'"),
-        };
-        let mut parts = vec![expression];
-        // A category says more than a status, so it comes first.
-        parts.extend(marks.category.map(|category| mark(category_mark(category))));
-        if marks.statuses.len() < ProductStatus::ALL.len() {
-            parts.push(self.any(marks.statuses.iter().map(|status| mark(status_mark(*status)))));
+    fn mark(self, mark: &str) -> String {
+        match (self.engine, self.index) {
+            (Engine::Sqlite, Index::Texts) => format!("marks : \"{mark}\""),
+            (Engine::Sqlite, Index::Prices) => format!("\"{mark}\""),
+            (Engine::Postgres, _) => format!("'{mark}'"),
         }
+    }
+
+    fn marked(self, expression: String, marks: &Marks<'_>) -> String {
+        let mut parts = vec![expression];
+        parts.extend(marks.category.map(|category| self.mark(&category_mark(category))));
+        let statuses = |wanted: bool| {
+            let some = ProductStatus::ALL.into_iter().filter(move |it| marks.statuses.contains(it) == wanted);
+            self.any(some.map(|status| self.mark(&status_mark(status))))
+        };
+        if marks.statuses.len() == ProductStatus::ALL.len() {
+            return self.all(parts.into_iter());
+        }
+        // Nearly everything is ACTIVE, and to move on in so long a list for every candidate is most of the work.
+        if self.engine == Engine::Sqlite && marks.statuses.contains(&ProductStatus::Active) {
+            return format!("({} NOT {})", self.all(parts.into_iter()), statuses(false));
+        }
+        parts.push(statuses(true));
         self.all(parts.into_iter())
     }
 }
@@ -259,16 +365,68 @@ mod tests {
         }
     }
 
+    fn hints<'h>(begun: &'h Beginnings, meant: &'h [Vec<String>]) -> Hints<'h> {
+        Hints { begun, meant, is_first: false }
+    }
+
+    const HIDDEN: &str = r#"(marks : "_s_draft" OR marks : "_s_inactive" OR marks : "_s_archived")"#;
+
     #[test]
     fn each_engine_is_asked_in_its_own_words() {
-        let search = asking("Oak ta");
+        let (search, begun) = (asking("Oak ta"), Beginnings::default());
         assert_eq!(
-            search.expression(Engine::Sqlite, Tier::Begun, &[]),
-            r#"(((name : "oak" * AND name : "ta" *) NOT (name : "oak" AND name : "ta")) AND marks : "_c_garden_tables" AND marks : "_s_active")"#
+            search.expression(Engine::Sqlite, Tier::Begun, &hints(&begun, &[])),
+            format!(
+                r#"((((name : "oak" * AND name : "ta" *) NOT (name : "oak" AND name : "ta")) AND marks : "_c_garden_tables") NOT {HIDDEN})"#
+            )
         );
         assert_eq!(
-            search.expression(Engine::Postgres, Tier::Begun, &[]),
+            search.expression(Engine::Postgres, Tier::Begun, &hints(&begun, &[])),
             "((('oak':*A & 'ta':*A) & !('oak':A & 'ta':A)) & '_c_garden_tables' & '_s_active')"
+        );
+        let first = Hints { begun: &begun, meant: &[], is_first: true };
+        assert_eq!(
+            search.expression(Engine::Postgres, Tier::Begun, &first),
+            "(('oak':*A & 'ta':*A) & '_c_garden_tables' & '_s_active')",
+            "where nothing was shown before, nothing is left out"
+        );
+    }
+
+    #[test]
+    fn beginnings_become_the_words_that_begin_so() {
+        let (mut search, mut begun) = (asking("table no tab"), Beginnings::default());
+        search.category = None;
+        begun.note("table", vec!["table".into(), "tables".into()]);
+        begun.note("tab", Vec::new());
+        assert!(begun.know(["table", "tab"].into_iter()) && !begun.know(search.asked.open_words()));
+        assert_eq!(
+            search.asked.in_names(Engine::Sqlite, &begun, &search.marks()),
+            format!(
+                r#"(((name : "table" OR name : "tables") AND name : "no" * AND name : "tab") NOT {HIDDEN})"#
+            )
+        );
+        let few = asking("table lamp no").asked;
+        assert_eq!(
+            few.in_priced_names(&begun, &Marks { statuses: &[ProductStatus::Draft], category: None }),
+            r#"((((("table" OR "tables") AND "lamp" *) NOT "_none") AND "no" *) AND "_s_draft")"#
+        );
+    }
+
+    #[test]
+    fn words_of_variants_are_asked_for_as_marks() {
+        let (search, mut begun) = (asking("table"), Beginnings::default());
+        let asked = |engine, begun: &Beginnings| {
+            search.expression(engine, Tier::Variants, &Hints { begun, meant: &[], is_first: true })
+        };
+        assert_eq!(
+            asked(Engine::Postgres, &begun),
+            "(('table':*A | '_v_table':*) & '_c_garden_tables' & '_s_active')"
+        );
+        begun.note("table", vec!["table".into(), "tables".into()]);
+        let words = r#"((name : "table" OR marks : "_v_table") OR (name : "tables" OR marks : "_v_tables"))"#;
+        assert_eq!(
+            asked(Engine::Sqlite, &begun),
+            format!(r#"(({words} AND marks : "_c_garden_tables") NOT {HIDDEN})"#)
         );
     }
 
@@ -277,8 +435,13 @@ mod tests {
         let mut search = asking("lmap 東京");
         search.category = None;
         search.statuses = ProductStatus::ALL.to_vec();
+        let begun = Beginnings::default();
         assert_eq!(
-            search.expression(Engine::Postgres, Tier::LookAlike, &[vec!["lamp".into()], vec![]]),
+            search.expression(
+                Engine::Postgres,
+                Tier::LookAlike,
+                &hints(&begun, &[vec!["lamp".into()], vec![]])
+            ),
             "((('lmap':* | 'lamp') & '東京') & !('lmap':* & '東京'))"
         );
     }
@@ -287,7 +450,8 @@ mod tests {
     fn nothing_of_what_is_typed_gets_past_its_quotes() {
         for text in [r#"a" OR name : "b"#, "a' | 'b", "a:* & !b", "NEAR(a b, 2)", "{name} : a", "\\'); --"] {
             for engine in [Engine::Sqlite, Engine::Postgres] {
-                let expression = asking(text).expression(engine, Tier::Whole, &[]);
+                let begun = Beginnings::default();
+                let expression = asking(text).expression(engine, Tier::Whole, &hints(&begun, &[]));
                 let words = expression.split(['"', '\'']).skip(1).step_by(2);
                 for word in words {
                     assert!(word.chars().all(|c| c.is_alphanumeric() || c == '_'), "{expression}");

@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) product: ProductId,
     pub(crate) status: ProductStatus,
     pub(crate) category: Slug,
+    /// In minor units.
+    pub(crate) price: i64,
     /// The name as it is compared with what is asked for.
     pub(crate) words: String,
     /// How many parts the name has: of those that match, the shorter come first.
@@ -40,13 +42,19 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn of(product: &Product) -> Self {
         let (text, facts) = ([&*product.description, product.category.as_str()], &product.specifications);
-        let entry = Self::made((product.id, product.status, &product.category), &product.name, text, facts);
+        let entry = Self {
+            price: product.price.minor(),
+            ..Self::made((product.id, product.status, &product.category), &product.name, text, facts)
+        };
         entry.with_variants(&product.variants)
     }
 
     pub(crate) fn of_new(id: ProductId, new: &NewProduct) -> Self {
         let (text, facts) = ([&*new.description, new.category.as_str()], &new.specifications);
-        Self::made((id, new.status, &new.category), &new.name, text, facts)
+        Self {
+            price: new.price.minor(),
+            ..Self::made((id, new.status, &new.category), &new.name, text, facts)
+        }
     }
 
     fn made(
@@ -68,6 +76,7 @@ impl Entry {
             product,
             status,
             category: category.clone(),
+            price: 0,
             words: joined(&parts),
             length: parts.len(),
             name,

@@ -11,6 +11,8 @@ mod asked;
 mod entry;
 mod look_alike;
 
-pub(crate) use asked::{Asked, Marks, Search, Tier, category_mark, status_mark, variant_mark};
+pub(crate) use asked::{
+    Asked, Beginnings, Hints, Marks, Search, Tier, category_mark, status_mark, variant_mark,
+};
 pub(crate) use entry::Entry;
 pub(crate) use look_alike::{grams, likeness, sorted_letters, tolerance};

@@ -6,11 +6,14 @@ use std::fmt::Write as _;
 use stoa_kernel::{Currency, CursorValue, Page, PageRequest, SortOrder, page::DEEPEST_ENTRY};
 use stoa_platform::database::{Connection, DatabaseError, Engine, Value};
 
-use super::{products, search};
+use super::{
+    products, search,
+    written::{self, Written},
+};
 use crate::{
-    listing::{Listing, Place, SortKey},
-    product::{Product, ProductStatus},
-    search::Marks,
+    listing::{Listing, Place, SortKey, Sorted},
+    product::ProductStatus,
+    search::{Beginnings, Marks},
 };
 
 /// Where names are searched, or prices while something else is sorted by: up to this many matches are found first and then
@@ -32,30 +35,90 @@ enum Way {
     Prices,
 }
 
-pub(crate) fn page(
+/// A page of a list, each product as it is shown.
+pub(crate) fn page_written(
     connection: &mut Connection<'_>,
     listing: &Listing,
     (request, after): (&PageRequest, Option<&Place>),
     currency: Currency,
-) -> Result<Page<Product>, DatabaseError> {
+) -> Result<Page<Written>, DatabaseError> {
+    let read = |connection: &mut Connection<'_>, sql: &str, values: &[Value<'_>]| {
+        written::query(connection, sql, values, currency)
+    };
+    page_of(connection, listing, (request, after), read, |last| Sorted {
+        id: last.id,
+        price: last.price,
+        name: &last.name,
+        created_at: last.created_at,
+    })
+}
+
+/// The same, each product by itself.
+#[cfg(test)]
+pub(super) fn page(
+    connection: &mut Connection<'_>,
+    listing: &Listing,
+    (request, after): (&PageRequest, Option<&Place>),
+    currency: Currency,
+) -> Result<Page<crate::Product>, DatabaseError> {
+    let read = |connection: &mut Connection<'_>, sql: &str, values: &[Value<'_>]| {
+        products::query(connection, sql, values, currency)
+    };
+    page_of(connection, listing, (request, after), read, |last| Sorted {
+        id: last.id,
+        price: last.price.minor(),
+        name: &last.name,
+        created_at: last.created_at,
+    })
+}
+
+fn page_of<T>(
+    connection: &mut Connection<'_>,
+    listing: &Listing,
+    (request, after): (&PageRequest, Option<&Place>),
+    read: impl FnOnce(&mut Connection<'_>, &str, &[Value<'_>]) -> Result<Vec<T>, DatabaseError>,
+    sorted: impl Fn(&T) -> Sorted<'_>,
+) -> Result<Page<T>, DatabaseError> {
     if listing.statuses.is_empty() || listing.finds_nothing() {
         return Ok(Page { entries: Vec::new(), next: None, total: request.wants_total().then_some(0) });
     }
-    let way = best_way(connection, listing)?;
-    let statement = Statement::rows(connection.engine(), listing, (request, after), way);
-    let rows = products::query(connection, &statement.sql, &statement.values, currency)?;
+    let statement = best_statement(connection, listing, (request, after))?;
+    let rows = read(connection, &statement.sql, &statement.values)?;
     let total = if request.wants_total() { Some(total(connection, listing)?) } else { None };
-    Ok(Page::from_rows(rows, request.limit, total, |last| listing.cursor_after(last)))
+    Ok(Page::from_rows(rows, request.limit, total, |last| listing.cursor_after(&sorted(last))))
 }
 
-fn best_way(connection: &mut Connection<'_>, listing: &Listing) -> Result<Way, DatabaseError> {
-    if listing.searches_names() && are_few_named(connection, listing)? {
-        Ok(Way::Names)
-    } else if listing.searches_prices() && are_few(connection, &listing.priced())? {
-        Ok(Way::Prices)
-    } else {
-        Ok(Way::Walk)
+fn best_statement<'l>(
+    connection: &mut Connection<'_>,
+    listing: &'l Listing,
+    (request, after): (&PageRequest, Option<&'l Place>),
+) -> Result<Statement<'l>, DatabaseError> {
+    let engine = connection.engine();
+    let statement = Statement { begun: begun(connection, listing)?, ..Statement::default() };
+    if statement.is_priced_by_name(connection, listing)? {
+        let place = match after {
+            Some(Place { value: CursorValue::Number(price), id }) => {
+                Some(search::place_of_product(connection, *price, *id)?)
+            }
+            _ => None,
+        };
+        return Ok(statement.priced_names(listing, (request, place)));
     }
+    let way = if listing.searches_names() && are_few_named(connection, listing)? {
+        Way::Names
+    } else if listing.searches_prices() && are_few(connection, &listing.priced())? {
+        Way::Prices
+    } else {
+        Way::Walk
+    };
+    Ok(statement.rows(engine, listing, (request, after), way))
+}
+
+fn begun(connection: &mut Connection<'_>, listing: &Listing) -> Result<Beginnings, DatabaseError> {
+    listing
+        .words
+        .as_ref()
+        .map_or_else(|| Ok(Beginnings::default()), |words| search::beginnings(connection, words))
 }
 
 fn are_few(connection: &mut Connection<'_>, listing: &Listing) -> Result<bool, DatabaseError> {
@@ -63,7 +126,8 @@ fn are_few(connection: &mut Connection<'_>, listing: &Listing) -> Result<bool, D
 }
 
 fn are_few_named(connection: &mut Connection<'_>, listing: &Listing) -> Result<bool, DatabaseError> {
-    let statement = Statement::count_named(connection.engine(), listing, FEW + 1);
+    let statement = Statement { begun: begun(connection, listing)?, ..Statement::default() };
+    let statement = statement.count_named(connection.engine(), listing, FEW + 1);
     let counted = connection.find(&statement.sql, &statement.values, |row| row.read::<i64>())?;
     Ok(counted.unwrap_or(0) <= FEW)
 }
@@ -75,7 +139,8 @@ fn total(connection: &mut Connection<'_>, listing: &Listing) -> Result<u32, Data
 }
 
 fn count(connection: &mut Connection<'_>, listing: &Listing, most: i64) -> Result<i64, DatabaseError> {
-    let statement = Statement::count(connection.engine(), listing, most);
+    let statement = Statement { begun: begun(connection, listing)?, ..Statement::default() };
+    let statement = statement.count(connection.engine(), listing, most);
     let counted = connection.find(&statement.sql, &statement.values, |row| row.read::<i64>())?;
     Ok(counted.unwrap_or(0).min(most))
 }
@@ -85,17 +150,19 @@ fn count(connection: &mut Connection<'_>, listing: &Listing, most: i64) -> Resul
 struct Statement<'l> {
     sql: String,
     values: Vec<Value<'l>>,
+    begun: Beginnings,
 }
 
 impl<'l> Statement<'l> {
     /// The rows of a page and one more. Over several statuses it is a merge of one walk for each.
     fn rows(
+        self,
         engine: Engine,
         listing: &'l Listing,
         (request, after): (&PageRequest, Option<&'l Place>),
         way: Way,
     ) -> Self {
-        let mut statement = Self::default();
+        let mut statement = self;
         let (wanted, skipped) = (i64::from(request.limit) + 1, i64::from(request.offset()));
         let straight = way == Way::Prices || (way == Way::Walk && listing.sort == SortKey::Price);
         let mut conditions = statement.conditions(listing, if straight { "price" } else { ASIDE }, after);
@@ -131,8 +198,54 @@ impl<'l> Statement<'l> {
         statement
     }
 
-    fn count(engine: Engine, listing: &'l Listing, most: i64) -> Self {
-        let mut statement = Self::default();
+    /// Whether the index of names by price can be walked: the words that are asked for are known, and all products.
+    fn is_priced_by_name(
+        &self,
+        connection: &mut Connection<'_>,
+        listing: &Listing,
+    ) -> Result<bool, DatabaseError> {
+        let Some(words) = listing.words.as_ref().filter(|_| listing.sort == SortKey::Price) else {
+            return Ok(false);
+        };
+        Ok(self.begun.know(words.open_words()) && search::prices_are_entered(connection)?)
+    }
+
+    /// The rows of a page and one more, along the index of names in the order of prices.
+    fn priced_names(mut self, listing: &'l Listing, (request, after): (&PageRequest, Option<i64>)) -> Self {
+        let marks = Marks { statuses: &listing.statuses, category: listing.category.as_ref() };
+        let asked = listing.words.iter().map(|words| words.in_priced_names(&self.begun, &marks));
+        let asked = asked.collect::<String>();
+        let asked = self.bind(asked);
+        let [mut from, mut to] = search::places_of_prices(listing.min_price, listing.max_price);
+        match (after, listing.order) {
+            (Some(place), SortOrder::Asc) => from = from.max(place + 1),
+            (Some(place), SortOrder::Desc) => to = to.min(place),
+            (None, _) => {}
+        }
+        let [from, to] = [from, to].map(|place| self.bind(place));
+        let mut conditions = self.patterns(listing);
+        let statuses = listing.statuses.iter().map(|status| format!("'{status}'")).collect::<Vec<_>>();
+        let _ = write!(conditions, " AND products.status IN ({})", statuses.join(", "));
+        if let Some(category) = &listing.category {
+            let _ = write!(conditions, " AND products.category = {}", self.bind(category));
+        }
+        conditions.push_str(stocked(listing.in_stock));
+        let (table, columns) = (search::FROM_PRICES, products::COLUMNS);
+        let direction = direction(listing.order);
+        let [limit, offset] =
+            [i64::from(request.limit) + 1, i64::from(request.offset())].map(|number| self.bind(number));
+        self.sql = format!(
+            "SELECT {columns} FROM
+               (SELECT products.*, priced.rowid AS place FROM {table}
+                WHERE product_prices MATCH {asked} AND priced.rowid >= {from} AND priced.rowid < {to}{conditions}
+                ORDER BY priced.rowid {direction} LIMIT {limit} OFFSET {offset})
+             ORDER BY place {direction}"
+        );
+        self
+    }
+
+    fn count(self, engine: Engine, listing: &'l Listing, most: i64) -> Self {
+        let mut statement = self;
         let most = statement.bind(most);
         let price = if listing.searches_names() { ASIDE } else { "price" };
         let conditions = statement.conditions(listing, price, None);
@@ -151,8 +264,8 @@ impl<'l> Statement<'l> {
     }
 
     /// How many products have the words, whatever else is asked of them: from the text index alone.
-    fn count_named(engine: Engine, listing: &'l Listing, most: i64) -> Self {
-        let mut statement = Self::default();
+    fn count_named(self, engine: Engine, listing: &'l Listing, most: i64) -> Self {
+        let mut statement = self;
         let ids = statement.ids(engine, listing);
         let most = statement.bind(most);
         statement.sql =
@@ -164,7 +277,7 @@ impl<'l> Statement<'l> {
     fn ids(&mut self, engine: Engine, listing: &'l Listing) -> String {
         let Some(words) = &listing.words else { return "SELECT id FROM products".into() };
         let marks = Marks { statuses: &listing.statuses, category: listing.category.as_ref() };
-        let asked = self.bind(words.in_names(engine, &marks));
+        let asked = self.bind(words.in_names(engine, &self.begun, &marks));
         search::ids_by_name(engine, [&asked, &self.patterns(listing)])
     }
 
@@ -207,11 +320,7 @@ impl<'l> Statement<'l> {
         if let Some(most) = listing.max_price.filter(|_| !(begun && listing.order == SortOrder::Desc)) {
             let _ = write!(text, " AND {price} <= {}", self.bind(most));
         }
-        text.push_str(match listing.in_stock {
-            Some(true) => " AND in_stock",
-            Some(false) => " AND NOT in_stock",
-            None => "",
-        });
+        text.push_str(stocked(listing.in_stock));
         text
     }
 
@@ -241,6 +350,14 @@ const fn direction(order: SortOrder) -> &'static str {
     }
 }
 
+const fn stocked(wanted: Option<bool>) -> &'static str {
+    match wanted {
+        Some(true) => " AND in_stock",
+        Some(false) => " AND NOT in_stock",
+        None => "",
+    }
+}
+
 fn union(statuses: &[ProductStatus], branch: impl Fn(ProductStatus) -> String) -> String {
     let branches = statuses.iter().map(|status| format!("SELECT * FROM ({}) AS branch", branch(*status)));
     branches.collect::<Vec<_>>().join(" UNION ALL ")
@@ -250,8 +367,7 @@ fn union(statuses: &[ProductStatus], branch: impl Fn(ProductStatus) -> String) -
 #[cfg(test)]
 pub(super) async fn explain(database: &stoa_platform::database::Database, listing: Listing) -> Vec<String> {
     let read = move |connection: &mut Connection<'_>| -> Result<Vec<String>, DatabaseError> {
-        let way = best_way(connection, &listing)?;
-        let statement = Statement::rows(Engine::Sqlite, &listing, (&PageRequest::first(20), None), way);
+        let statement = best_statement(connection, &listing, (&PageRequest::first(20), None))?;
         connection.query(&format!("EXPLAIN QUERY PLAN {}", statement.sql), &statement.values, |row| {
             let _: (i64, i64, i64) = (row.read()?, row.read()?, row.read()?);
             row.read()

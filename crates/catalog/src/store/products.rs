@@ -19,7 +19,8 @@ use crate::{
 pub(crate) const COLUMNS: &str = "id, name, description, price, compare_at_price, stock, category, status, images, \
                                   specifications, version, created_at, updated_at, variant_count";
 
-static FIND: LazyLock<String> = LazyLock::new(|| format!("SELECT {COLUMNS} FROM products WHERE id = $1"));
+pub(super) static FIND: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS} FROM products WHERE id = $1"));
 
 /// The products that a statement finds by its [`COLUMNS`], with their variants.
 pub(crate) fn query(

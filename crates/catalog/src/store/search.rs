@@ -1,6 +1,9 @@
 //! The search index: what is entered, and what is found.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt::Write as _,
+};
 
 use stoa_contracts::catalog::ProductId;
 use stoa_platform::{
@@ -11,8 +14,13 @@ use uuid::Uuid;
 
 use super::many::{self, Rows};
 use crate::search::{
-    Entry, Search, Tier, category_mark, grams, likeness, sorted_letters, status_mark, tolerance, variant_mark,
+    Asked, Beginnings, Entry, Hints, Search, Tier, category_mark, grams, likeness, sorted_letters,
+    status_mark, tolerance, variant_mark,
 };
+
+mod prices;
+
+pub(super) use prices::{FROM_PRICES, place_of_product, places_of_prices, prices_are_entered};
 
 /// Where prices are asked for, so many matches of a tier are looked at, in the order they are shown in. So is it on
 /// PostgreSQL in any case, whose index knows no order: of more matches, these are the first it comes upon.
@@ -25,7 +33,11 @@ const LENGTH_SHIFT: u32 = 44;
 
 /// Enters products. Nobody may have an entry of the same product; see [`renew`].
 pub(crate) fn insert(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<(), DatabaseError> {
-    let mut numbered: Vec<(i64, &Entry)> = numbers(tx, entries.len())?.into_iter().zip(entries).collect();
+    let numbers = numbers(tx, entries.len())?;
+    insert_numbered(tx, numbers.into_iter().zip(entries).collect())
+}
+
+fn insert_numbered(tx: &mut Tx<'_>, mut numbered: Vec<(i64, &Entry)>) -> Result<(), DatabaseError> {
     for (number, entry) in &mut numbered {
         *number += i64::try_from(entry.length).unwrap_or(0) << LENGTH_SHIFT;
     }
@@ -39,7 +51,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, entries: &[Entry]) -> Result<(), DatabaseE
             }
         }
     }
-    learn(tx, entries.iter().flat_map(Entry::vocabulary).collect())
+    learn(tx, numbered.iter().flat_map(|(_, entry)| entry.vocabulary()).collect())
 }
 
 /// Numbers for so many entries, rising.
@@ -76,7 +88,7 @@ fn insert_sqlite(tx: &mut Tx<'_>, rows: &[(i64, &Entry)]) -> Result<(), Database
             params![*doc, spaced(&entry.name), spaced(&entry.more), marks],
         )?;
     }
-    Ok(())
+    prices::insert(tx, rows)
 }
 
 fn insert_postgres(tx: &mut Tx<'_>, rows: &[(i64, &Entry)]) -> Result<(), DatabaseError> {
@@ -132,23 +144,34 @@ fn vector(entry: &Entry) -> String {
     text
 }
 
-/// Enters a product anew where what it is found by has changed.
+/// Enters a product anew where what it is found by has changed. It keeps its number, and so its place among its equals.
 pub(crate) fn renew(tx: &mut Tx<'_>, before: &Entry, after: &Entry) -> Result<(), DatabaseError> {
     if before == after {
         return Ok(());
     }
-    remove(tx, after.product)?;
-    insert(tx, std::slice::from_ref(after))
+    if (Entry { price: after.price, ..before.clone() }) == *after {
+        return prices::renew(tx, before, after);
+    }
+    let number = match remove(tx, before)? {
+        Some(doc) => number_of(doc),
+        None => numbers(tx, 1)?.first().copied().unwrap_or_default(),
+    };
+    insert_numbered(tx, vec![(number, after)])
 }
 
-/// Takes a product out.
-pub(crate) fn remove(tx: &mut Tx<'_>, product: ProductId) -> Result<(), DatabaseError> {
+const fn number_of(doc: i64) -> i64 {
+    doc & ((1 << LENGTH_SHIFT) - 1)
+}
+
+/// Takes a product out, which was entered so; answers its entry's number, if it had one.
+pub(crate) fn remove(tx: &mut Tx<'_>, entry: &Entry) -> Result<Option<i64>, DatabaseError> {
     let sql = "DELETE FROM product_search WHERE product_id = $1 RETURNING doc";
-    let doc: Option<i64> = tx.find(sql, params![product], |row| row.read())?;
+    let doc: Option<i64> = tx.find(sql, params![entry.product], |row| row.read())?;
     if let (Engine::Sqlite, Some(doc)) = (tx.engine(), doc) {
         tx.execute("DELETE FROM product_texts WHERE rowid = $1", params![doc])?;
+        prices::remove(tx, doc, entry)?;
     }
-    Ok(())
+    Ok(doc)
 }
 
 /// Remembers words, so that others that look alike lead to them. In order, so that no two writers wait for each other in
@@ -235,12 +258,17 @@ pub(crate) fn backlog(tx: &mut Tx<'_>, most: u32) -> Result<Vec<ProductId>, Data
     tx.query(&sql, params![most], |row| row.read())
 }
 
-/// Which of these have an entry.
-pub(crate) fn entered(tx: &mut Tx<'_>, products: &[ProductId]) -> Result<BTreeSet<Uuid>, DatabaseError> {
+/// Which of these have an entry, with its number.
+pub(crate) fn entered(tx: &mut Tx<'_>, products: &[ProductId]) -> Result<HashMap<Uuid, i64>, DatabaseError> {
     let values: Vec<Value<'_>> = products.iter().map(|id| Value::from(*id)).collect();
     let names = placeholders(1, products.len());
-    let sql = format!("SELECT product_id FROM product_search WHERE product_id IN ({names})");
-    Ok(tx.query(&sql, &values, |row| row.read())?.into_iter().collect())
+    let sql = format!("SELECT product_id, doc FROM product_search WHERE product_id IN ({names})");
+    Ok(tx.query(&sql, &values, |row| Ok((row.read()?, row.read()?)))?.into_iter().collect())
+}
+
+/// Enters products by price that are entered otherwise.
+pub(crate) fn enter_prices(tx: &mut Tx<'_>, known: &[(i64, &Entry)]) -> Result<(), DatabaseError> {
+    if tx.engine() == Engine::Sqlite { prices::insert(tx, known) } else { Ok(()) }
 }
 
 pub(crate) fn caught_up(tx: &mut Tx<'_>, products: &[ProductId]) -> Result<(), DatabaseError> {
@@ -248,6 +276,43 @@ pub(crate) fn caught_up(tx: &mut Tx<'_>, products: &[ProductId]) -> Result<(), D
     let names = placeholders(1, products.len());
     tx.execute(&format!("DELETE FROM search_backlog WHERE product_id IN ({names})"), &values)?;
     Ok(())
+}
+
+/// Which words begin like those that are asked for, where an engine is helped by that.
+pub(crate) fn beginnings(
+    connection: &mut Connection<'_>,
+    asked: &Asked,
+) -> Result<Beginnings, DatabaseError> {
+    let mut begun = Beginnings::default();
+    if connection.engine() == Engine::Sqlite {
+        for beginning in asked.open_words() {
+            if let Some(words) = words_from(connection, beginning)? {
+                begun.note(beginning, words);
+            }
+        }
+    }
+    Ok(begun)
+}
+
+/// The words that begin so; `None` when there are very many. One by one, because the table tells a word as often as it is
+/// written.
+fn words_from(
+    connection: &mut Connection<'_>,
+    beginning: &str,
+) -> Result<Option<Vec<String>>, DatabaseError> {
+    let sql = "SELECT term FROM product_terms WHERE term >= $1 LIMIT 1";
+    let (mut words, mut from) = (Vec::new(), beginning.to_owned());
+    while let Some(word) = connection.find(sql, params![&from], |row| row.read::<String>())? {
+        if !word.starts_with(beginning) {
+            break;
+        }
+        if words.len() == Beginnings::MOST {
+            return Ok(None);
+        }
+        from = format!("{word}\u{1}");
+        words.push(word);
+    }
+    Ok(Some(words))
 }
 
 /// A product that was found, and its place among the others of its tier.
@@ -319,13 +384,13 @@ pub(crate) fn named(
 pub(crate) fn of_tier(
     connection: &mut Connection<'_>,
     search: &Search,
-    (tier, meant): (Tier, &[Vec<String>]),
+    (tier, hints): (Tier, &Hints<'_>),
     after: i64,
     most: i64,
 ) -> Result<Vec<Hit>, DatabaseError> {
     let engine = connection.engine();
     let mut statement = Statement::default();
-    let asked = statement.bind(search.expression(engine, tier, meant));
+    let asked = statement.bind(search.expression(engine, tier, hints));
     let after = statement.bind(after);
     // Names that begin with the phrase were shown before.
     let rest = if matches!(tier, Tier::Whole | Tier::Begun) {

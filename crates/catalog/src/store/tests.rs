@@ -45,6 +45,7 @@ const TABLES: &[Migration] = &[
     crate::MIGRATIONS[4],
     crate::MIGRATIONS[5],
     crate::MIGRATIONS[6],
+    crate::MIGRATIONS[7],
 ];
 
 /// A shop on a test's database, at a time that stands still.
@@ -136,16 +137,45 @@ impl Shop {
     }
 
     async fn finds(&self, id: ProductId) -> Option<Product> {
-        self.database.read(move |connection| super::products::find(connection, id, usd())).await.unwrap()
+        let found =
+            self.database.read(move |connection| super::products::find(connection, id, usd())).await.unwrap();
+        let written =
+            self.database.read(move |connection| super::written::find(connection, id, usd())).await.unwrap();
+        assert_eq!(
+            written.map(|written| (written.status, written.version, written.as_ref().to_vec())),
+            found.as_ref().map(|found: &Product| (
+                found.status,
+                found.version,
+                serde_json::to_vec(found).unwrap()
+            ))
+        );
+        found
     }
 
     async fn lists(&self, listing: &Listing, request: &PageRequest) -> Page<Product> {
+        let (wanted, asked) = (listing.clone(), request.clone());
+        let after = listing.after(request).unwrap();
+        let read = move |connection: &mut Connection<'_>| {
+            pages::page(connection, &wanted, (&asked, after.as_ref()), usd())
+        };
+        let page: Page<Product> = self.database.read::<_, DatabaseError, _>(read).await.unwrap();
+        self.is_written_alike(listing, request, &page).await;
+        page
+    }
+
+    /// What is written row by row is what a product says of itself.
+    async fn is_written_alike(&self, listing: &Listing, request: &PageRequest, page: &Page<Product>) {
         let (listing, request) = (listing.clone(), request.clone());
         let after = listing.after(&request).unwrap();
         let read = move |connection: &mut Connection<'_>| {
-            pages::page(connection, &listing, (&request, after.as_ref()), usd())
+            pages::page_written(connection, &listing, (&request, after.as_ref()), usd())
         };
-        self.database.read::<_, DatabaseError, _>(read).await.unwrap()
+        let written = self.database.read::<_, DatabaseError, _>(read).await.unwrap();
+        let texts =
+            written.entries.iter().map(|entry| std::str::from_utf8(entry.as_ref()).unwrap().to_owned());
+        let expected = page.entries.iter().map(|product| serde_json::to_string(product).unwrap());
+        assert_eq!(texts.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        assert_eq!((written.next, written.total), (page.next.clone(), page.total));
     }
 
     /// The names of a whole list, read page by page.

@@ -34,10 +34,24 @@ pub(crate) fn give(
     currency: Currency,
 ) -> Result<(), DatabaseError> {
     let with_variants = products.iter().filter(|product| product.variant_count > 0);
-    let ids: Vec<Value<'_>> = with_variants.map(|product| Value::from(product.id)).collect();
+    let ids: Vec<ProductId> = with_variants.map(|product| product.id).collect();
     if ids.is_empty() {
         return Ok(());
     }
+    let mut found = of(connection, &ids, currency)?;
+    for product in products {
+        product.variants = found.remove(&product.id).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// The variants of products, each product's in the order they were made.
+pub(crate) fn of(
+    connection: &mut Connection<'_>,
+    products: &[ProductId],
+    currency: Currency,
+) -> Result<HashMap<ProductId, Vec<Variant>>, DatabaseError> {
+    let ids: Vec<Value<'_>> = products.iter().map(|id| Value::from(*id)).collect();
     let list = placeholders(1, ids.len());
     let sql = format!(
         "SELECT product_id, {COLUMNS} FROM variants WHERE product_id IN ({list}) ORDER BY product_id, position"
@@ -48,10 +62,7 @@ pub(crate) fn give(
     {
         found.entry(product).or_default().push(variant);
     }
-    for product in products {
-        product.variants = found.remove(&product.id).unwrap_or_default();
-    }
-    Ok(())
+    Ok(found)
 }
 
 /// Adds a variant after the others of its product.

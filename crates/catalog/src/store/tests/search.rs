@@ -33,7 +33,9 @@ impl Shop {
     async fn forgets_its_search(&self) {
         let forget = |tx: &mut stoa_platform::database::Tx<'_>| {
             if tx.engine() == Engine::Sqlite {
-                tx.batch("DELETE FROM product_texts")?;
+                tx.batch(
+                    "DELETE FROM product_texts; INSERT INTO product_prices (product_prices) VALUES ('delete-all')",
+                )?;
             }
             tx.batch(
                 "DELETE FROM product_search; INSERT INTO search_backlog (product_id) SELECT id FROM products",
@@ -82,8 +84,9 @@ async fn products_with_variants_are_entered_anew_by_the_migration(db: TestDataba
         .write::<_, DatabaseError, _>(move |tx| {
             let mut product = products::find(tx, tea, usd())?.unwrap();
             product.variants.clear();
-            search::remove(tx, tea)?;
-            search::insert(tx, &[Entry::of(&product)])
+            let entry = Entry::of(&product);
+            search::remove(tx, &entry)?;
+            search::insert(tx, &[entry])
         })
         .await
         .unwrap();
