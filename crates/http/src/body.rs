@@ -1,7 +1,5 @@
 //! Typed input: JSON bodies, path parts and query parts, each with a clear refusal.
 
-use std::time::Duration;
-
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, header, request::Parts},
@@ -11,11 +9,12 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use stoa_kernel::{FieldError, Refusal, RefusalKind, wording::in_plain_words};
 
-use crate::{context::RequestContext, problem::Problem, strict::ObjectsOnly};
-
-/// How much of a refused body is read, and for how long, so that the refusal arrives.
-const LINGER_BYTES: usize = 32 * 1024 * 1024;
-const LINGER_TIME: Duration = Duration::from_secs(5);
+use crate::{
+    context::RequestContext,
+    linger::{declared_length, linger, waits_to_send},
+    problem::Problem,
+    strict::ObjectsOnly,
+};
 
 /// A JSON body: 415 for another type, 413 when too large, 400 when it is no JSON, 422 when it is not a `T`.
 #[derive(Debug)]
@@ -59,37 +58,21 @@ pub(crate) async fn read_json(
             "Send the body as application/json.",
         )));
     }
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let mut body = body;
-    if declared.is_some_and(|length: usize| length > limit) {
-        if !headers.contains_key(header::EXPECT) {
-            discard(&mut body).await;
+    if declared_length(headers).is_some_and(|length| length > limit as u64) {
+        if !waits_to_send(headers) {
+            linger(body.into_data_stream()).await;
         }
         return Err(too_large(limit));
     }
     match Limited::new(&mut body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            discard(&mut body).await;
+            linger(body.into_data_stream()).await;
             Err(too_large(limit))
         }
         Err(_) => Err(Problem(Refusal::malformed("INCOMPLETE_BODY", "The body of the request ended early."))),
     }
-}
-
-/// Reads on for a while and forgets it: a client whose connection is closed while it still sends never reads the answer.
-async fn discard(body: &mut axum::body::Body) {
-    let mut left = LINGER_BYTES;
-    let reading = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-            if left == 0 {
-                return;
-            }
-        }
-    };
-    // Whoever is slower than this has had a chance.
-    let _ = tokio::time::timeout(LINGER_TIME, reading).await;
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

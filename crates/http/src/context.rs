@@ -2,7 +2,10 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -70,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) identity: Result<Actor, Refusal>,
     /// Set when the router has found it.
     pub(crate) route: OnceLock<Arc<Route>>,
+    /// Whether the usual time limit is not for this one.
+    pub(crate) takes_long: AtomicBool,
 }
 
 impl RequestContext {
@@ -91,6 +96,16 @@ impl RequestContext {
     /// The address the connection comes from: the client's own, or a proxy's.
     pub fn peer(&self) -> IpAddr {
         self.0.peer
+    }
+
+    /// Says that the time limit of requests is not for this one: its handler has limits of its own, as for a body that is
+    /// long and comes slowly.
+    pub fn take_long(&self) {
+        self.0.takes_long.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn takes_long(&self) -> bool {
+        self.0.takes_long.load(Ordering::Relaxed)
     }
 
     /// The HTTP settings in force.

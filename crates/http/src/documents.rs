@@ -93,6 +93,9 @@ fn page(file: &str, config: Arc<Config<'static>>) -> Response {
     }
 }
 
+/// Marks an operation whose answer is a list, though it is not one in pages.
+const LIST: &str = "x-list";
+
 /// Dresses the described operations in a version's shapes.
 fn of_version(mut document: Value, version: ApiVersion, server: &str) -> Value {
     if let Some(root) = document.as_object_mut() {
@@ -137,7 +140,7 @@ fn insert_components(document: &mut Value, version: ApiVersion) {
 
 fn describe_operation(path: &str, operation: &mut Value, version: ApiVersion) {
     let has_body = operation.get("requestBody").is_some();
-    let is_list = takes(operation, "cursor");
+    let is_list = takes(operation, "cursor") || operation.get(LIST).is_some();
     let is_conditional = takes(operation, "If-Match");
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     for (status, response) in responses.iter_mut() {

@@ -3,10 +3,9 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    pin::Pin,
-    sync::{Arc, OnceLock},
+    pin::{Pin, pin},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use axum::{
@@ -192,6 +191,7 @@ async fn admit(
         client,
         identity,
         route: OnceLock::new(),
+        takes_long: AtomicBool::new(false),
     };
     let context = RequestContext(Arc::new(inner));
     let taken = take_general(&context, request.uri().path()).await;
@@ -254,7 +254,7 @@ async fn pass(
         kept.into_response()
     } else {
         request.extensions_mut().insert(context.clone());
-        answer(router, request, shared.settings.request_timeout).await
+        answer(router, request, &context).await
     };
     // What a route counts by itself says more.
     if let Some(standing) = standing
@@ -265,8 +265,14 @@ async fn pass(
     (Some(context), response)
 }
 
-async fn answer(router: Router, request: Request, limit: Duration) -> Response {
-    match tokio::time::timeout(limit, router.oneshot(request)).await {
+async fn answer(router: Router, request: Request, context: &RequestContext) -> Response {
+    let mut handling = pin!(router.oneshot(request));
+    let limit = context.settings().request_timeout;
+    let handled = match tokio::time::timeout(limit, handling.as_mut()).await {
+        Err(_) if context.takes_long() => Ok(handling.await),
+        handled => handled,
+    };
+    match handled {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(_) => {

@@ -43,6 +43,7 @@ pub(crate) const fn status(kind: RefusalKind) -> StatusCode {
         RefusalKind::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         RefusalKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         RefusalKind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        RefusalKind::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
         RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         RefusalKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         RefusalKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -111,6 +111,14 @@ impl Reply {
         reply
     }
 
+    /// 201 with all that was made, as a list.
+    pub fn created_all<T: Serialize>(entries: &[T]) -> Result<Self, Problem> {
+        let mut reply = Self::created(&entries)?;
+        let limit = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        reply.list = Some(ListShape { limit, ..ListShape::default() });
+        Ok(reply)
+    }
+
     /// Says beside the entries of a list how many of all of them were not read.
     pub fn with_unread(mut self, count: u32) -> Self {
         if let Some(list) = &mut self.list {

@@ -63,6 +63,8 @@ pub struct LimitSettings {
     pub admin: Policy,
     /// Placing orders.
     pub order: Policy,
+    /// Sending files.
+    pub upload: Policy,
     /// Attempts to pay.
     pub payment: Policy,
     /// What payment providers tell; it is not counted as general.
@@ -80,6 +82,7 @@ impl Default for LimitSettings {
             forgot_password: policy("forgot-password", 5, 60 * MINUTE),
             admin: policy("admin", 50, 5 * MINUTE),
             order: policy("order", 10, 60 * MINUTE),
+            upload: policy("upload", 10, 60 * MINUTE),
             payment: policy("payment", 30, 60 * MINUTE),
             webhook: policy("webhook", 600, MINUTE),
         }

@@ -7,10 +7,11 @@ use axum::{
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
-use stoa_kernel::{Refusal, RefusalKind, Timestamp};
+use stoa_kernel::{Refusal, RefusalKind};
 
 use crate::{
     context::RequestContext,
+    dates::http_date,
     problem::{Problem, method_not_allowed},
     version::ApiVersion,
 };
@@ -48,19 +49,4 @@ async fn deprecated(request: Request, next: Next) -> Response {
 fn gone() -> Response {
     let detail = "API v0 has ended. Please migrate to v1 or v2.";
     Problem(Refusal::new(RefusalKind::Gone, "API_VERSION_GONE", detail)).into_response()
-}
-
-/// IMF-fixdate (RFC 9110 §5.6.7).
-fn http_date(at: Timestamp) -> String {
-    at.to_datetime().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_written_for_http() {
-        assert_eq!(http_date(Timestamp::from_seconds(1_767_225_600)), "Thu, 01 Jan 2026 00:00:00 GMT");
-    }
 }

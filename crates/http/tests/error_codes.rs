@@ -10,16 +10,18 @@ use std::{
 };
 
 /// Crates whose sources answer requests.
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 13] = [
     "accounts",
     "catalog",
     "chat",
     "drivers",
+    "files",
     "http",
     "kernel",
     "notifications",
     "operations",
     "ordering",
+    "pictures",
     "platform",
     "server",
 ];

@@ -32,6 +32,8 @@ pub enum RefusalKind {
     TooLarge,
     /// A media type we do not take (415).
     UnsupportedMediaType,
+    /// A part was asked for that is not there (416).
+    RangeNotSatisfiable,
     /// Well-formed but invalid (422).
     Invalid,
     /// Too often (429).

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http_body_util::channel;
 use serde::Deserialize;
 use stoa_http::{
-    LimitKey, Outcome, PathParts, Permitted, Problem, QueryPart, Reply, RequestContext, limited,
+    LimitKey, Outcome, PathParts, Permitted, Problem, QueryPart, Reply, RequestContext, declared_length,
+    limited,
 };
 use stoa_kernel::{FieldError, Refusal, RefusalKind};
 use tokio::sync::mpsc;
@@ -140,10 +141,6 @@ fn format_of_body(headers: &HeaderMap) -> Result<Format, Refusal> {
         let detail = "Send text/csv or application/x-ndjson, in UTF-8.";
         Refusal::new(RefusalKind::UnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", detail)
     })
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn accepts_lines(headers: &HeaderMap) -> bool {

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
 use http_body_util::BodyExt;
+use stoa_http::linger;
 use stoa_kernel::{Actor, Refusal, RefusalKind};
 use stoa_platform::database::{DatabaseError, Tx};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -25,9 +25,6 @@ const PIECES: usize = 4;
 const SLICES: usize = 1;
 /// How long a body may say nothing.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How much of a refused body is read, and for how long, so that the refusal arrives.
-const LINGER_BYTES: usize = 32 * 1024 * 1024;
-const LINGER_TIME: Duration = Duration::from_secs(5);
 /// How often a slice is tried while the database cannot serve, and the first pause between.
 const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -228,20 +225,10 @@ impl Pump {
         }
     }
 
-    /// Reads on for a while and forgets it: a client whose connection is closed while it still sends never reads the answer.
+    /// Gives up on the body, so that the refusal arrives.
     async fn linger(&mut self) {
         self.pieces = None;
-        let mut left = LINGER_BYTES;
-        let reading = async {
-            while let Some(Ok(frame)) = self.body.frame().await {
-                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-                if left == 0 {
-                    return;
-                }
-            }
-        };
-        // Whoever is slower than this has had a chance.
-        let _ = tokio::time::timeout(LINGER_TIME, reading).await;
+        linger(std::mem::take(&mut self.body).into_data_stream()).await;
     }
 }
 
@@ -255,7 +242,7 @@ impl Catalogue {
 
     /// The refusal of a body that says itself that it is too large, after some of it was read so that it arrives.
     pub(crate) async fn refuse_large_import(&self, body: Body) -> Refusal {
-        Pump { body, pieces: None, left: 0 }.linger().await;
+        linger(body.into_data_stream()).await;
         self.import_too_large()
     }
 }
