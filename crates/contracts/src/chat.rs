@@ -8,7 +8,7 @@ use stoa_kernel::{Id, Timestamp, UserId};
 use stoa_platform::events::Event;
 use utoipa::ToSchema;
 
-use crate::accounts::Person;
+use crate::{accounts::Person, files::FileView};
 
 /// Marker of room ids.
 pub enum Room {}
@@ -123,6 +123,13 @@ pub struct MessageView {
     /// What it is.
     #[serde(rename = "type")]
     pub kind: MessageKind,
+    /// The file it carries, the first of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub file: Option<FileView>,
+    /// All files it carries, when there is more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileView>,
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -148,6 +155,15 @@ pub struct MessageView {
     pub deleted_at: Option<Timestamp>,
     /// When it was sent.
     pub created_at: Timestamp,
+}
+
+impl MessageView {
+    /// The same message, carrying these files.
+    #[must_use]
+    pub fn carrying(self, files: Vec<FileView>) -> Self {
+        let file = files.first().cloned();
+        Self { file, files: if files.len() > 1 { files } else { Vec::new() }, ..self }
+    }
 }
 
 /// A room as its events tell of it.

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod catalog;
 pub mod chat;
+pub mod files;
 pub mod notifications;
 pub mod ordering;
 pub mod payments;
