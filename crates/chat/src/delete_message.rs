@@ -30,18 +30,31 @@ impl Chat {
         message: MessageId,
         if_match: IfMatch,
     ) -> Result<(), ChatError> {
-        let delete = move |tx: &mut Tx<'_>| {
-            let (before, standing) = locked_message(tx, visitor, message)?;
-            if before.sender != visitor.user {
-                standing.require(Authority::Moderator)?;
-            }
-            if before.deleted_at.is_some() {
-                return Ok(());
-            }
-            if_match.check(before.version)?;
-            delete_message(tx, &occasion, visitor, before)
-        };
+        let chat = self.clone();
+        let delete = move |tx: &mut Tx<'_>| chat.delete_in(tx, &occasion, visitor, (message, &if_match));
         self.database().write(delete).await
+    }
+
+    /// The same in a transaction of somebody else's.
+    pub(crate) fn delete_in(
+        &self,
+        tx: &mut Tx<'_>,
+        occasion: &Occasion,
+        visitor: Visitor,
+        (message, if_match): (MessageId, &IfMatch),
+    ) -> Result<(), ChatError> {
+        let (before, standing) = locked_message(tx, visitor, message)?;
+        if before.sender != visitor.user {
+            standing.require(Authority::Moderator)?;
+        }
+        if before.deleted_at.is_some() {
+            return Ok(());
+        }
+        if_match.check(before.version)?;
+        if before.carries_files() {
+            self.files().let_go(tx, occasion, &[message])?;
+        }
+        delete_message(tx, occasion, visitor, before)
     }
 }
 
@@ -85,6 +98,8 @@ fn silenced(kind: &str, payload: &str, at: Timestamp) -> Result<String, Database
     let unreadable = |error| DatabaseError::Decode(format!("an event {kind}: {error}"));
     let silence = |message: MessageView| MessageView {
         content: String::new(),
+        file: None,
+        files: Vec::new(),
         reactions: std::collections::BTreeMap::new(),
         mentions: Vec::new(),
         pinned_at: None,

@@ -66,6 +66,9 @@ pub enum ChatError {
     /// It answers a message that is not in this room.
     #[error("the message it replies to is not in this room")]
     UnknownReply,
+    /// It is to carry a file that is not there, or not the sender's.
+    #[error("a file it is to carry is not the sender's")]
+    UnknownFile,
     /// More is waiting to be said in the room, or in all rooms, than can be said soon.
     #[error("too many messages wait in room {0}")]
     Busy(RoomId),
@@ -146,6 +149,10 @@ impl From<ChatError> for Refusal {
             ChatError::UnknownReply => {
                 let flaw = Flaw::new("UNKNOWN", "There is no such message in this room.");
                 Self::invalid(vec![FieldError::new("replyTo", flaw.code, flaw.message)])
+            }
+            ChatError::UnknownFile => {
+                let flaw = Flaw::new("UNKNOWN", "You have no such file.");
+                Self::invalid(vec![FieldError::new("fileIds", flaw.code, flaw.message)])
             }
             busy @ ChatError::Busy(_) => Self::unavailable(busy),
             ChatError::Refused(refusal) => refusal,

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use stoa_contracts::{
     accounts::Person,
-    chat::{MessageId, RoomId},
+    chat::{MessageId, MessageKind, RoomId},
+    files::{FileId, FileView, OwnedFile},
 };
 use stoa_http::{BeginError, Begun, Once, Reply};
 use stoa_kernel::UserId;
@@ -84,6 +85,7 @@ impl Chat {
             replied: messages::of_ids(tx, &replied)?.into_iter().map(|one| (one.id, one)).collect(),
             called: self.called_in(tx, rooms, posts)?,
             persons: self.persons(tx, posts.iter().map(|post| post.visitor.user))?,
+            files: self.files_to_carry(tx, posts)?,
             rows,
             taken: HashMap::new(),
         })
@@ -108,12 +110,33 @@ impl Chat {
         }
         Ok(called)
     }
+
+    /// The files that these messages are to carry, which stay until the transaction ends.
+    fn files_to_carry(
+        &self,
+        tx: &mut Tx<'_>,
+        posts: &[Post],
+    ) -> Result<HashMap<FileId, OwnedFile>, DatabaseError> {
+        let wanted: BTreeSet<FileId> =
+            posts.iter().flat_map(|post| post.draft.files.iter().copied()).collect();
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let wanted: Vec<FileId> = wanted.into_iter().collect();
+        let held = self.files().hold(tx, &wanted)?;
+        Ok(held.into_iter().map(|owned| (owned.file.id, owned)).collect())
+    }
 }
 
 /// Rooms by their ids, locked.
 pub(crate) type Rooms = HashMap<RoomId, Room>;
 
 impl Post {
+    pub(crate) fn new(occasion: Occasion, visitor: Visitor, room: RoomId, draft: Draft, once: Once) -> Self {
+        let (words, names) = (draft.content.words(), draft.content.names());
+        Self { id: occasion.id(), room, occasion, visitor, draft, words, names, once }
+    }
+
     /// Who says it where.
     pub(crate) fn place(&self) -> (RoomId, UserId) {
         (self.room, self.visitor.user)
@@ -145,6 +168,7 @@ pub(crate) struct Facts<'p> {
     replied: HashMap<MessageId, Message>,
     called: HashMap<RoomId, Called>,
     pub(crate) persons: HashMap<UserId, Person>,
+    files: HashMap<FileId, OwnedFile>,
     /// Which message of this transaction was accepted under which of its sender's names.
     taken: HashMap<ClientName<'p>, usize>,
 }
@@ -168,6 +192,7 @@ impl<'p> Facts<'p> {
         standing.require_voice(now)?;
         standing.require_patience(standing.member().and_then(|row| row.last_sent_at), now)?;
         let thread = self.thread(room, post.draft.reply_to)?;
+        self.require_own_files(post)?;
         if let Some(client) = post.client() {
             self.taken.insert(client, index);
         }
@@ -177,6 +202,7 @@ impl<'p> Facts<'p> {
         let called = self.called.get(&room.id);
         let mentioned = called.map_or_else(Vec::new, |called| called.meant(&post.names, visitor.user));
         let message = Message {
+            kind: if post.draft.files.is_empty() { MessageKind::Text } else { MessageKind::File },
             content: post.draft.content.as_str().to_owned(),
             reply_to: post.draft.reply_to,
             thread,
@@ -184,6 +210,18 @@ impl<'p> Facts<'p> {
             ..messages::unsent(post.id, room.id, visitor.user, now)
         };
         Ok(Verdict::Accepted { message, mentioned })
+    }
+
+    fn require_own_files(&self, post: &Post) -> Result<(), ChatError> {
+        let own =
+            |file: &FileId| self.files.get(file).is_some_and(|owned| owned.owner == Some(post.visitor.user));
+        if post.draft.files.iter().all(own) { Ok(()) } else { Err(ChatError::UnknownFile) }
+    }
+
+    /// What a message that is sent shows of its files.
+    pub(crate) fn shown(&self, post: &Post) -> Vec<FileView> {
+        let found = post.draft.files.iter().filter_map(|file| self.files.get(file));
+        found.map(|owned| owned.file.clone()).collect()
     }
 
     /// The first message of the thread that an answer to this one belongs to.

@@ -31,6 +31,7 @@ mod room;
 mod routes;
 mod search_messages;
 mod send_message;
+mod serve_files;
 mod settings;
 mod shown_parts;
 mod sockets;
@@ -41,7 +42,7 @@ mod views;
 
 use std::sync::Arc;
 
-use stoa_contracts::{accounts::People, chat::RoomId};
+use stoa_contracts::{accounts::People, chat::RoomId, files::Files};
 use stoa_http::Module;
 use stoa_kernel::Actor;
 use stoa_platform::{
@@ -54,7 +55,7 @@ pub use self::{
     list_messages::{Part, Which},
     manage_members::{MemberChange, MemberView},
     mark_read::ReadView,
-    message::{Content, Draft, Emoji, LONGEST_CONTENT, MOST_EMOJIS, MOST_REACTIONS},
+    message::{Content, Draft, Emoji, LONGEST_CONTENT, MOST_EMOJIS, MOST_FILES, MOST_REACTIONS},
     open_room::Opened,
     purge_room::PurgeRoom,
     room::{LONGEST_SLUG, NewRoom, RoomChange, RoomKey, RoomView, SLOWEST, Slug},
@@ -85,16 +86,22 @@ struct Inside {
     platform: Platform,
     settings: ChatSettings,
     people: Arc<dyn People>,
+    files: Arc<dyn Files>,
     lanes: Lanes<RoomId, Waiting>,
     shown: ShownParts,
 }
 
 impl Chat {
-    /// Chat among people who are known elsewhere.
-    pub fn new(platform: &Platform, settings: ChatSettings, people: Arc<dyn People>) -> Self {
+    /// Chat among people, and of files, that are known elsewhere.
+    pub fn new(
+        platform: &Platform,
+        settings: ChatSettings,
+        people: Arc<dyn People>,
+        files: Arc<dyn Files>,
+    ) -> Self {
         let lanes = Lanes::of(platform.database.engine(), LANES);
         let shown = ShownParts::new(platform);
-        Self(Arc::new(Inside { platform: platform.clone(), settings, people, lanes, shown }))
+        Self(Arc::new(Inside { platform: platform.clone(), settings, people, files, lanes, shown }))
     }
 
     /// What it serves, hears and does.
@@ -116,6 +123,10 @@ impl Chat {
 
     fn people(&self) -> &dyn People {
         self.0.people.as_ref()
+    }
+
+    fn files(&self) -> &dyn Files {
+        self.0.files.as_ref()
     }
 
     fn settings(&self) -> &ChatSettings {

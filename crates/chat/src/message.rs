@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use stoa_contracts::chat::{MessageId, MessageKind, RoomId};
+use stoa_contracts::{
+    chat::{MessageId, MessageKind, RoomId},
+    files::FileId,
+};
 use stoa_kernel::{Fields, Flaw, Refusal, Timestamp, UserId, words::terms};
 
 /// The longest message, in characters.
@@ -17,6 +20,8 @@ pub(crate) const MOST_MENTIONS: usize = 50;
 pub const MOST_EMOJIS: u32 = 20;
 /// How many reactions a message has at most in all.
 pub const MOST_REACTIONS: u32 = 1_000;
+/// How many files a message carries at most.
+pub const MOST_FILES: usize = 10;
 /// The most words of a message that it is found by.
 const MOST_WORDS: usize = 1_000;
 
@@ -107,6 +112,7 @@ pub struct Draft {
     pub(crate) content: Content,
     pub(crate) reply_to: Option<MessageId>,
     pub(crate) client_id: Option<String>,
+    pub(crate) files: Vec<FileId>,
 }
 
 impl Draft {
@@ -121,9 +127,24 @@ impl Draft {
         let content = flaws.take("content", Content::parse(content));
         let client_id = flaws.take_given("clientId", client_id.map(checked_client_id));
         match content.filter(|_| flaws.is_clean()) {
-            Some(content) => Ok(Self { content, reply_to, client_id }),
+            Some(content) => Ok(Self { content, reply_to, client_id, files: Vec::new() }),
             None => Err(flaws.into_refusal()),
         }
+    }
+
+    /// The same, carrying files of whoever sends it, each once and in this order.
+    pub fn carrying(self, given: Vec<FileId>) -> Result<Self, Refusal> {
+        let mut files: Vec<FileId> = Vec::with_capacity(given.len().min(MOST_FILES));
+        let mut flaws = Fields::default();
+        let flaw = Flaw::new("TOO_MANY", "A message carries at most 10 files.");
+        flaws.check("fileIds", given.len() <= MOST_FILES, flaw);
+        flaws.finish()?;
+        for file in given {
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+        Ok(Self { files, ..self })
     }
 }
 
@@ -155,6 +176,13 @@ pub(crate) struct Message {
     pub(crate) edited_at: Option<Timestamp>,
     pub(crate) deleted_at: Option<Timestamp>,
     pub(crate) created_at: Timestamp,
+}
+
+impl Message {
+    /// Whether it has files beside its words.
+    pub(crate) fn carries_files(&self) -> bool {
+        self.kind == MessageKind::File && self.deleted_at.is_none()
+    }
 }
 
 #[cfg(test)]

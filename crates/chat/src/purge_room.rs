@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stoa_contracts::chat::RoomId;
 use stoa_platform::{
+    Occasion,
     database::{DatabaseError, Tx},
     jobs::{Handler, Job, JobContext},
 };
@@ -30,14 +31,24 @@ impl Job for PurgeRoom {
 impl Chat {
     pub(crate) fn purge_handler(&self) -> Handler {
         let chat = self.clone();
-        Handler::of::<PurgeRoom>(move |job: PurgeRoom, _: JobContext| {
+        Handler::of::<PurgeRoom>(move |job: PurgeRoom, context: JobContext| {
             let chat = chat.clone();
-            async move { Ok(chat.purge(job.room).await?) }
+            async move { Ok(chat.purge(job.room, &context.occasion()).await?) }
         })
     }
 
-    async fn purge(&self, room: RoomId) -> Result<(), DatabaseError> {
-        while self.database().write(move |tx| purge::messages(tx, room, SLICE)).await? > 0 {}
+    async fn purge(&self, room: RoomId, occasion: &Occasion) -> Result<(), DatabaseError> {
+        loop {
+            let (chat, occasion) = (self.clone(), occasion.clone());
+            let slice = move |tx: &mut Tx<'_>| {
+                let removed = purge::messages(tx, room, SLICE)?;
+                chat.files().let_go(tx, &occasion, &removed.carriers)?;
+                Ok::<_, DatabaseError>(removed.count)
+            };
+            if self.database().write(slice).await? == 0 {
+                break;
+            }
+        }
         while self.database().write(move |tx| purge::members(tx, room, SLICE)).await? > 0 {}
         self.database().write(move |tx: &mut Tx<'_>| purge::room(tx, room)).await
     }

@@ -14,6 +14,7 @@ use std::{
 use stoa_contracts::{
     accounts::Person,
     chat::{MessageId, MessageSent, MessageView, RoomId},
+    files::Carried,
 };
 use stoa_http::{Once, Reply};
 use stoa_kernel::{Timestamp, UserId};
@@ -61,7 +62,7 @@ pub(crate) enum Posted {
     Replayed(Box<Reply>),
 }
 
-type Outcome = Result<Posted, ChatError>;
+pub(crate) type Outcome = Result<Posted, ChatError>;
 
 /// A message that waits in its room's lane, with who waits for it.
 pub(crate) struct Waiting {
@@ -102,8 +103,7 @@ impl Chat {
         once: Once,
     ) -> impl Future<Output = Outcome> + Send + use<> {
         let (answer, answered) = oneshot::channel();
-        let (words, names) = (draft.content.words(), draft.content.names());
-        let post = Post { id: occasion.id(), room, occasion, visitor, draft, words, names, once };
+        let post = Post::new(occasion, visitor, room, draft, once);
         let entered = self.0.lanes.enter(room, Waiting { post, answer });
         if entered == Entered::First {
             let chat = self.clone();
@@ -135,7 +135,7 @@ impl Chat {
     }
 
     /// Keeps all messages that may be said, in order, in this transaction.
-    fn post_all(&self, tx: &mut Tx<'_>, posts: &[Post]) -> Result<Vec<Outcome>, DatabaseError> {
+    pub(crate) fn post_all(&self, tx: &mut Tx<'_>, posts: &[Post]) -> Result<Vec<Outcome>, DatabaseError> {
         let ids: BTreeSet<RoomId> = posts.iter().map(|post| post.room).collect();
         let mut rooms = rooms::lock_rooms(tx, &ids.into_iter().collect::<Vec<_>>())?;
         let mut facts = self.facts(tx, &mut rooms, posts)?;
@@ -143,8 +143,8 @@ impl Chat {
         for (index, post) in posts.iter().enumerate() {
             verdicts.push(decide(tx, &mut facts, &rooms, (index, post))?);
         }
-        keep(tx, &mut rooms, posts, &mut verdicts, &facts.persons)?;
-        self.outcomes(tx, posts, verdicts, &facts.persons)
+        self.keep(tx, &mut rooms, posts, &mut verdicts, &facts)?;
+        self.outcomes(tx, posts, verdicts, &facts)
     }
 
     /// What is answered, with the answers of those that came under a key kept.
@@ -153,7 +153,7 @@ impl Chat {
         tx: &mut Tx<'_>,
         posts: &[Post],
         verdicts: Vec<Verdict>,
-        persons: &HashMap<UserId, Person>,
+        facts: &Facts<'_>,
     ) -> Result<Vec<Outcome>, DatabaseError> {
         let known = self.known(tx, &verdicts)?;
         let lost = || DatabaseError::Defect("a message that was sent before is gone".into());
@@ -162,7 +162,8 @@ impl Chat {
             let outcome = match verdict {
                 Verdict::Accepted { message, mentioned } => {
                     let version = message.version;
-                    Ok(Sent { message: view(&message, &mentioned, persons), version, again: false })
+                    let message = view(&message, &mentioned, post, facts);
+                    Ok(Sent { message, version, again: false })
                 }
                 Verdict::Repeats(index) => match outcomes.get(index) {
                     Some(Ok(Posted::Sent(first))) => Ok(Sent { again: true, ..first.as_ref().clone() }),
@@ -181,6 +182,44 @@ impl Chat {
             outcomes.push(outcome.map(|sent| Posted::Sent(Box::new(sent))));
         }
         Ok(outcomes)
+    }
+
+    /// Numbers what was accepted and writes it, with what is told of it.
+    fn keep(
+        &self,
+        tx: &mut Tx<'_>,
+        rooms: &mut Rooms,
+        posts: &[Post],
+        verdicts: &mut [Verdict],
+        facts: &Facts<'_>,
+    ) -> Result<(), DatabaseError> {
+        let mut spoken_in: BTreeMap<RoomId, (i64, Timestamp)> = BTreeMap::new();
+        for (verdict, post) in verdicts.iter_mut().zip(posts) {
+            if let (Verdict::Accepted { message, .. }, Some(room)) = (verdict, rooms.get_mut(&post.room)) {
+                room.last_seq += 1;
+                message.seq = room.last_seq;
+                spoken_in.insert(room.id, (room.last_seq, post.occasion.at));
+            }
+        }
+        if spoken_in.is_empty() {
+            return Ok(());
+        }
+        rooms::advance(tx, spoken_in.iter().map(|(room, (seq, at))| (*room, *seq, *at)))?;
+        let rows: Vec<_> = accepted(verdicts, posts)
+            .map(|(message, _, post)| (message, post.draft.client_id.as_deref()))
+            .collect();
+        let docs = messages::insert(tx, &rows)?;
+        for verdict in verdicts.iter_mut() {
+            if let Verdict::Accepted { message, .. } = verdict {
+                message.doc = docs.get(&message.id).copied().unwrap_or_default();
+            }
+        }
+        write_beside(tx, rooms, posts, verdicts)?;
+        let carried = carried(posts, verdicts);
+        if !carried.is_empty() {
+            self.files().carry(tx, &carried)?;
+        }
+        tell(tx, rooms, posts, verdicts, facts)
     }
 
     /// The messages that were sent before, as they are now.
@@ -248,39 +287,6 @@ fn accepted<'v>(
     })
 }
 
-/// Numbers what was accepted and writes it, with what is told of it.
-fn keep(
-    tx: &mut Tx<'_>,
-    rooms: &mut Rooms,
-    posts: &[Post],
-    verdicts: &mut [Verdict],
-    persons: &HashMap<UserId, Person>,
-) -> Result<(), DatabaseError> {
-    let mut spoken_in: BTreeMap<RoomId, (i64, Timestamp)> = BTreeMap::new();
-    for (verdict, post) in verdicts.iter_mut().zip(posts) {
-        if let (Verdict::Accepted { message, .. }, Some(room)) = (verdict, rooms.get_mut(&post.room)) {
-            room.last_seq += 1;
-            message.seq = room.last_seq;
-            spoken_in.insert(room.id, (room.last_seq, post.occasion.at));
-        }
-    }
-    if spoken_in.is_empty() {
-        return Ok(());
-    }
-    rooms::advance(tx, spoken_in.iter().map(|(room, (seq, at))| (*room, *seq, *at)))?;
-    let rows: Vec<_> = accepted(verdicts, posts)
-        .map(|(message, _, post)| (message, post.draft.client_id.as_deref()))
-        .collect();
-    let docs = messages::insert(tx, &rows)?;
-    for verdict in verdicts.iter_mut() {
-        if let Verdict::Accepted { message, .. } = verdict {
-            message.doc = docs.get(&message.id).copied().unwrap_or_default();
-        }
-    }
-    write_beside(tx, rooms, posts, verdicts)?;
-    tell(tx, rooms, posts, verdicts, persons)
-}
-
 /// Writes what stands beside the messages: what they are found by, whom they mention, how far their senders have read.
 fn write_beside(
     tx: &mut Tx<'_>,
@@ -307,18 +313,29 @@ fn write_beside(
     members::spoke(tx, spoken.into_values().collect())
 }
 
+/// What the accepted messages carry.
+fn carried(posts: &[Post], verdicts: &[Verdict]) -> Vec<Carried> {
+    let carriers = accepted(verdicts, posts).filter(|(.., post)| !post.draft.files.is_empty());
+    let carried = carriers.map(|(message, _, post)| Carried {
+        message: message.id,
+        room: message.room,
+        files: post.draft.files.clone(),
+    });
+    carried.collect()
+}
+
 /// Says in the log what was said, and tells those who are mentioned.
 fn tell(
     tx: &mut Tx<'_>,
     rooms: &Rooms,
     posts: &[Post],
     verdicts: &[Verdict],
-    persons: &HashMap<UserId, Person>,
+    facts: &Facts<'_>,
 ) -> Result<(), DatabaseError> {
     let (mut said, mut told) = (Vec::new(), Vec::new());
     for (message, mentioned, post) in accepted(verdicts, posts) {
         let Some(room) = rooms.get(&message.room) else { continue };
-        let view = view(message, mentioned, persons);
+        let view = view(message, mentioned, post, facts);
         told.extend(
             mentioned.iter().map(|user| (&post.occasion, mention(room, message, &view.sender, *user))),
         );
@@ -336,11 +353,11 @@ fn tell(
 }
 
 /// A message that nobody but its sender can have read yet.
-fn view(message: &Message, mentioned: &[UserId], persons: &HashMap<UserId, Person>) -> MessageView {
-    let sender = persons.get(&message.sender).cloned();
+fn view(message: &Message, mentioned: &[UserId], post: &Post, facts: &Facts<'_>) -> MessageView {
+    let sender = facts.persons.get(&message.sender).cloned();
     MessageView {
         sender: sender.unwrap_or_else(|| Person::gone(message.sender)),
         mentions: mentioned.to_vec(),
-        ..bare(message.clone())
+        ..bare(message.clone()).carrying(facts.shown(post))
     }
 }

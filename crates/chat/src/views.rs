@@ -51,15 +51,18 @@ impl Chat {
         let mut mentions = mentions::of_messages(c, &having(|message| message.mention_count))?;
         let readers = Readers::of(c, &messages)?;
         let persons = self.persons(c, messages.iter().map(|message| message.sender))?;
+        let of_files = messages.iter().filter(|message| message.carries_files()).map(|message| message.id);
+        let mut carried = self.files().of_messages(c, &of_files.collect::<Vec<_>>())?;
         let view = |message: Message| {
             let sender = persons.get(&message.sender).cloned();
             let read_by_count = readers.count(&message);
+            let files = carried.remove(&message.id).unwrap_or_default();
             MessageView {
                 sender: sender.unwrap_or_else(|| Person::gone(message.sender)),
                 reactions: reactions.remove(&message.id).unwrap_or_default(),
                 mentions: mentions.remove(&message.id).unwrap_or_default(),
                 read_by_count,
-                ..bare(message)
+                ..bare(message).carrying(files)
             }
         };
         Ok(messages.into_iter().map(view).collect())
@@ -135,6 +138,8 @@ pub(crate) fn bare(message: Message) -> MessageView {
         sender: Person::gone(message.sender),
         content: message.content,
         kind: message.kind,
+        file: None,
+        files: Vec::new(),
         reply_to: message.reply_to,
         reactions: std::collections::BTreeMap::new(),
         read_by_count: 0,

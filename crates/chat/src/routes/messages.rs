@@ -2,12 +2,15 @@
 
 use axum::extract::State;
 use serde::Deserialize;
-use stoa_contracts::chat::{MessageId, MessageView};
+use stoa_contracts::{
+    chat::{MessageId, MessageView},
+    files::FileId,
+};
 use stoa_http::{
     Idempotent, IfMatch, Json, ListQuery, Outcome, PathParts, Problem, QueryPart, Reply, foreign_cursor,
     query_problem,
 };
-use stoa_kernel::{Cursor, Fields, Flaw, SortOrder};
+use stoa_kernel::{Cursor, Fields, SortOrder};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -122,9 +125,9 @@ struct NewMessageBody {
     content: String,
     /// The message it answers.
     reply_to: Option<MessageId>,
-    /// Files that come with it: there are none yet.
-    #[schema(max_items = 0)]
-    file_ids: Option<Vec<uuid::Uuid>>,
+    /// Files of one's own that come with it.
+    #[schema(max_items = 10)]
+    file_ids: Option<Vec<FileId>>,
     /// What the sender knows it by: the same one sent again to the same room is the same message.
     #[schema(min_length = 1, max_length = 64)]
     client_id: Option<String>,
@@ -132,12 +135,8 @@ struct NewMessageBody {
 
 impl NewMessageBody {
     fn draft(self) -> Result<Draft, Problem> {
-        let mut flaws = Fields::default();
-        let none = self.file_ids.is_none_or(|ids| ids.is_empty());
-        let flaw = Flaw::new("NOT_SUPPORTED", "Messages cannot carry files yet.");
-        flaws.check("fileIds", none, flaw);
-        flaws.finish()?;
-        Ok(Draft::parse(self.content, self.reply_to, self.client_id)?)
+        let draft = Draft::parse(self.content, self.reply_to, self.client_id)?;
+        Ok(draft.carrying(self.file_ids.unwrap_or_default())?)
     }
 }
 

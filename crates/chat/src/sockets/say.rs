@@ -1,7 +1,10 @@
 //! What clients say about rooms: each word calls the function that its REST call does.
 
 use serde::{Deserialize, Serialize};
-use stoa_contracts::chat::{MessageId, MessageView, RoomId};
+use stoa_contracts::{
+    chat::{MessageId, MessageView, RoomId},
+    files::FileId,
+};
 use stoa_http::IfMatch;
 use stoa_kernel::{Flaw, Refusal, fields::Fields};
 use stoa_realtime::{Call, Dialect, Done, Fault, Sockets, Topic, raw};
@@ -46,6 +49,8 @@ struct NewMessage {
     content: String,
     #[serde(default)]
     reply_to: Option<MessageId>,
+    #[serde(default)]
+    file_ids: Vec<FileId>,
     #[serde(default)]
     client_id: Option<String>,
 }
@@ -173,9 +178,9 @@ impl Chat {
     }
 
     async fn say_in_rooms(&self, call: &Call) -> Result<Done, Fault> {
-        let NewMessage { room, content, reply_to, client_id } = call.read()?;
+        let NewMessage { room, content, reply_to, file_ids, client_id } = call.read()?;
         let visitor = visitor(call)?;
-        let draft = Draft::parse(content, reply_to, client_id)?;
+        let draft = Draft::parse(content, reply_to, client_id)?.carrying(file_ids)?;
         let id = if let Some(id) = heard(call, &room) {
             id
         } else {
