@@ -8,6 +8,7 @@ mod account;
 mod api_keys;
 mod audit;
 mod authenticate;
+mod avatar;
 mod brief_cache;
 mod change_password;
 mod client;
@@ -48,6 +49,7 @@ mod verify_email;
 
 use std::{fmt, sync::Arc};
 
+use stoa_contracts::files::Pictures;
 use stoa_http::Module;
 use stoa_kernel::{Actor, Clock, Permissions, Random, SessionId};
 use stoa_platform::{
@@ -145,8 +147,8 @@ impl Accounts {
         })))
     }
 
-    /// Everything accounts serves, hears and does.
-    pub fn module(&self) -> Module {
+    /// Everything accounts serves, hears and does, with somebody who receives pictures for it.
+    pub fn module(&self, pictures: Arc<dyn Pictures>) -> Module {
         let (sync_handler, sync_schedule) = self.sync_job().unzip();
         let handlers = [
             self.cleanup_handler(),
@@ -158,7 +160,7 @@ impl Accounts {
         Module {
             name: "accounts",
             migrations: MIGRATIONS.to_vec(),
-            routes: routes::all(self.clone()),
+            routes: routes::all(self.clone(), pictures),
             sockets: self.sockets(),
             v0_routes: v0::routes(self.clone()),
             job_handlers: handlers.into_iter().chain(sync_handler).collect(),

@@ -18,6 +18,7 @@ mod import_slice;
 mod listing;
 mod offer;
 mod package;
+mod picture_products;
 mod product;
 mod routes;
 mod search;
@@ -60,7 +61,7 @@ pub use update_product::UpdateProduct;
 pub use variant::Variant;
 
 use catch_up::EnterProducts;
-use stoa_contracts::catalog::ProductId;
+use stoa_contracts::{catalog::ProductId, files::Files};
 use stoa_http::Module;
 use stoa_kernel::{Actor, Clock, Random};
 use stoa_platform::{
@@ -121,14 +122,16 @@ struct Inner {
     random: Random,
     cache: Cache,
     settings: CatalogSettings,
+    files: Arc<dyn Files>,
     /// Who holds it imports.
     import_place: Arc<Semaphore>,
 }
 
 impl Catalogue {
-    /// The catalogue that is kept in the platform's database.
-    pub fn new(platform: &Platform, settings: CatalogSettings) -> Self {
+    /// The catalogue that is kept in the platform's database; its pictures may be files.
+    pub fn new(platform: &Platform, settings: CatalogSettings, files: Arc<dyn Files>) -> Self {
         Self(Arc::new(Inner {
+            files,
             database: platform.database.clone(),
             clock: platform.clock.clone(),
             random: platform.random.clone(),

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 mod api_keys;
 pub(crate) mod auth;
+mod avatar;
 mod jwks;
 mod manage;
 mod password;
@@ -11,7 +12,10 @@ mod permitted;
 mod sessions;
 pub(crate) mod users;
 
+use std::sync::Arc;
+
 use axum::{middleware::from_fn, routing::get};
+use stoa_contracts::files::Pictures;
 use stoa_http::{LimitKey, ListQuery, Problem, limited};
 use stoa_kernel::{FieldError, Refusal, SortOrder};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -19,7 +23,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::Accounts;
 
 /// All of them, with their documentation.
-pub(crate) fn all(accounts: Accounts) -> OpenApiRouter {
+pub(crate) fn all(accounts: Accounts, pictures: Arc<dyn Pictures>) -> OpenApiRouter {
+    let avatar = avatar::routes(accounts.clone(), pictures);
     let guessable = OpenApiRouter::new()
         .routes(routes!(auth::register))
         .routes(routes!(auth::login))
@@ -55,6 +60,7 @@ pub(crate) fn all(accounts: Accounts) -> OpenApiRouter {
         .merge(guessable)
         .merge(admin)
         .with_state(accounts)
+        .merge(avatar)
 }
 
 /// 400 when a list that runs one way only, up by `key`, is asked for another.

@@ -253,6 +253,25 @@ pub(crate) fn update_profile(
     Ok(changed)
 }
 
+/// Gives somebody another picture; answers them, and the address of the one that they had.
+pub(crate) fn set_avatar(
+    tx: &mut Tx<'_>,
+    id: UserId,
+    url: &str,
+    at: Timestamp,
+) -> Result<Option<(User, Option<String>)>, DatabaseError> {
+    let Some(before) = lock(tx, id)? else { return Ok(None) };
+    let changed = tx.find(
+        &format!(
+            "UPDATE users SET avatar_url = $2, updated_at = $3, {} WHERE id = $1 RETURNING {COLUMNS}",
+            to_be_synced(3)
+        ),
+        params![id, url, at],
+        from_row,
+    )?;
+    Ok(changed.map(|user| (user, before.avatar_url)))
+}
+
 /// The user of this id, locked until the transaction ends, so that what depends on it is decided one after the other.
 pub(crate) fn lock(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, DatabaseError> {
     tx.find(

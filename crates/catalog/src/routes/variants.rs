@@ -4,15 +4,13 @@ use axum::extract::State;
 use serde::Deserialize;
 use stoa_contracts::catalog::{ProductId, VariantId};
 use stoa_http::{Idempotent, IfMatch, Json, Outcome, PathParts, Permitted, Problem, Reply};
-use stoa_kernel::{Fields, Refusal};
 use stoa_platform::database::Tx;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::permitted::UpdatesProducts;
 use crate::{
     CatalogError, Catalogue,
-    product::{self, Product},
-    update_product::ProductChanges,
+    product::Product,
     variant::{CreateVariant, UpdateVariant, Variant},
 };
 
@@ -113,20 +111,14 @@ async fn remove(
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ReplaceImages {
-    /// Addresses of pictures, the first one first.
+    /// Addresses of pictures, or ids of files that are pictures, the first one first.
     #[schema(max_items = 50)]
     images: Vec<String>,
 }
 
-impl ReplaceImages {
-    fn checked(self) -> Result<ProductChanges, Refusal> {
-        let mut fields = Fields::default();
-        let images = fields.take("images", product::images(&self.images));
-        fields.finish().map(|()| ProductChanges { images, ..ProductChanges::default() })
-    }
-}
-
 /// Replace the pictures of a product.
+///
+/// A file that is to be one must be a picture and public; its address is kept.
 #[utoipa::path(
     put, path = "/api/products/{id}/images", tag = "Products", operation_id = "putProductImages",
     params(
@@ -144,9 +136,8 @@ async fn replace_images(
     expected: IfMatch,
     Json(body): Json<ReplaceImages>,
 ) -> Outcome {
-    let changes = body.checked()?;
     let (shop, occasion) = (catalogue.clone(), catalogue.occasion(&actor));
-    let change = move |tx: &mut Tx<'_>| shop.update_product(tx, &occasion, (id, &expected), &changes);
+    let change = move |tx: &mut Tx<'_>| shop.picture_product(tx, &occasion, (id, &expected), &body.images);
     let product: Product = catalogue.0.database.write(change).await?;
     Ok(Reply::ok(&product)?.with_etag(product.version))
 }
