@@ -74,6 +74,12 @@ pub enum StartError {
     /// The way to the bucket cannot be set up.
     #[error("{0}; check STOA_STORAGE_URL and what names the key")]
     S3(#[from] s3::SetupError),
+    /// Files refuse their settings.
+    #[error(transparent)]
+    Files(#[from] stoa_files::SetupError),
+    /// What was being received when the server last ended cannot be removed.
+    #[error("the folder that files are received in cannot be cleared: {0}; check STOA_DATA_DIR")]
+    Spool(#[from] stoa_files::FileError),
     /// Accounts refuse their settings.
     #[error(transparent)]
     Accounts(#[from] stoa_accounts::SettingsError),
@@ -165,6 +171,7 @@ impl App {
         if let Some(redis) = &redis {
             redis.first_try(FIRST_REDIS).await;
         }
+        domains.files.begin()?;
         // Whatever stopped on its way when this server last ended is settled first.
         domains.ordering.queue_sweep().await?;
         domains.catalogue.queue_catching_up().await?;

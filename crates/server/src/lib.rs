@@ -15,7 +15,6 @@ pub mod serve;
 pub mod settings;
 mod start_page;
 pub mod tls;
-mod v0_files;
 mod warming;
 mod ways;
 pub mod wiring;

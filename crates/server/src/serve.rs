@@ -15,7 +15,7 @@ use hyper_util::{
         graceful::{GracefulShutdown, Watcher},
     },
 };
-use stoa_http::{Edge, HttpSettings};
+use stoa_http::{Edge, HttpSettings, Verbatim};
 use stoa_realtime::Doors;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -26,7 +26,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tower::{Layer, Service, util::MapResponseLayer};
 use tower_http::{
-    compression::{CompressionLayer, predicate::SizeAbove},
+    compression::{CompressionLayer, Predicate, predicate::SizeAbove},
     cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders},
 };
 
@@ -42,6 +42,16 @@ const UNTAKEN_FOR: u32 = 30_000;
 const HEAD_BYTES: u16 = 32 * 1024;
 /// Smaller answers are not worth compressing.
 const COMPRESS_FROM: u64 = 1_024;
+
+/// Answers that leave as they are, files and parts of them, are not compressed.
+#[derive(Clone, Copy)]
+struct NotVerbatim;
+
+impl Predicate for NotVerbatim {
+    fn should_compress<B: hyper::body::Body>(&self, response: &Response<B>) -> bool {
+        response.extensions().get::<Verbatim>().is_none()
+    }
+}
 
 /// A listener at work.
 pub struct Listening {
@@ -74,7 +84,8 @@ pub(crate) fn listen(
 ) -> io::Result<Listening> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(None);
-    let compressed = CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_FROM)).layer(edge);
+    let compressed =
+        CompressionLayer::new().compress_when(SizeAbove::new(COMPRESS_FROM).and(NotVerbatim)).layer(edge);
     let ways = Ways::new(doors, settings, compressed);
     // Who allows no foreign origin pays nothing for the possibility.
     let task = if settings.cors_origins.is_empty() {

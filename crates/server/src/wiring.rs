@@ -7,6 +7,7 @@ use stoa_accounts::Accounts;
 use stoa_catalog::Catalogue;
 use stoa_chat::Chat;
 use stoa_drivers::stripe::Stripe;
+use stoa_files::{Files, FilesSettings, Shelf};
 use stoa_http::{Documents, Module, deprecated_surface, documentation, idempotency_module, upload_page};
 use stoa_kernel::Authenticator;
 use stoa_notifications::Notifications;
@@ -38,13 +39,16 @@ pub struct Domains {
     pub notifications: Arc<Notifications>,
     /// What is said.
     pub chat: Chat,
+    /// What is sent.
+    pub files: Arc<Files>,
 }
 
 impl Domains {
     /// Makes the domains over a platform.
     pub fn new(platform: &Platform, settings: &Settings) -> Result<Self, StartError> {
         let accounts = Arc::new(Accounts::new(platform, settings.accounts.clone())?);
-        let catalogue = Arc::new(Catalogue::new(platform, settings.catalog.clone()));
+        let shelf = Arc::new(Shelf::new(settings.public_url.as_deref()));
+        let catalogue = Arc::new(Catalogue::new(platform, settings.catalog.clone(), Arc::clone(&shelf) as _));
         let notifications = Arc::new(Notifications::new(
             platform,
             settings.notifications.clone(),
@@ -69,18 +73,22 @@ impl Domains {
             None => ordering(test),
         };
         let ordering = Arc::new(ordering.asking(Arc::clone(&notifications) as _));
-        let chat = Chat::new(platform, settings.chat, Arc::clone(&accounts) as _);
-        Ok(Self { accounts, catalogue, ordering, notifications, chat })
+        let chat = Chat::new(platform, settings.chat, Arc::clone(&accounts) as _, shelf);
+        let signing =
+            FilesSettings { secret: settings.accounts.jwt_secret.clone(), ..settings.files.clone() };
+        let files = Arc::new(Files::new(platform, signing, Arc::new(chat.clone()))?);
+        Ok(Self { accounts, catalogue, ordering, notifications, chat, files })
     }
 
     fn modules(&self, platform: &Platform, settings: &Settings) -> Vec<Module> {
         vec![
             idempotency_module(platform),
-            self.accounts.module(),
+            self.accounts.module(Arc::clone(&self.files) as _),
             self.catalogue.module(),
             self.ordering.module(),
             self.notifications.module(),
             self.chat.module(),
+            self.files.module(),
             Operations::new(platform).module(),
             insight::module(platform, &settings.insight),
         ]
@@ -123,7 +131,7 @@ pub(crate) fn wire(
         domains,
     };
     let mut documented = OpenApiRouter::new();
-    let mut v0 = crate::v0_files::routes();
+    let mut v0 = Router::new();
     for module in modules {
         documented = documented.merge(module.routes);
         v0 = v0.merge(module.v0_routes);
@@ -166,6 +174,7 @@ pub fn migrations() -> Vec<Migration> {
         stoa_ordering::MIGRATIONS,
         stoa_notifications::MIGRATIONS,
         stoa_chat::MIGRATIONS,
+        stoa_files::MIGRATIONS,
         stoa_realtime::MIGRATIONS,
     ];
     modules.concat()
@@ -178,6 +187,7 @@ pub fn checks() -> Vec<Check> {
         stoa_catalog::verify::checks(),
         stoa_ordering::verify::checks(),
         stoa_chat::verify::checks(),
+        stoa_files::verify::checks(),
         agreement::checks(),
     ];
     modules.concat()

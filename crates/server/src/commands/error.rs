@@ -24,6 +24,8 @@ pub(super) enum CommandError {
     Migration(#[from] MigrationError),
     #[error("the database failed: {0}; check DATABASE_URL")]
     Database(#[from] DatabaseError),
+    #[error("files cannot be compared with the store: {0}")]
+    Compare(#[from] stoa_files::verify::CompareError),
     #[error("{}", of_refusal(.0))]
     Refused(Box<Refusal>),
     #[error(transparent)]

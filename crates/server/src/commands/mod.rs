@@ -54,12 +54,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Look whether money, stock, orders and events agree with themselves, and say what does not
+    /// Look whether money, stock, orders, events and files agree with themselves, and say what does not
     Verify {
         /// Answer in JSON
         #[arg(long)]
         json: bool,
     },
+    /// Look after files
+    #[command(subcommand)]
+    Files(FilesCommand),
     /// Print the OpenAPI document
     Openapi {
         /// Of which version of the API
@@ -82,6 +85,16 @@ enum Command {
     Completions {
         /// The shell
         shell: Shell,
+    },
+}
+
+#[derive(Subcommand)]
+enum FilesCommand {
+    /// Compare the rows of files with what lies in the store, content and all, and say what does not agree
+    Verify {
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -116,6 +129,9 @@ impl CommandLine {
             Command::Migrate { check } => migrate::run(&quietly(load()?).settings, check),
             Command::Doctor { json } => doctor::run(load(), json),
             Command::Verify { json } => verify::run(&quietly(load()?).settings, json),
+            Command::Files(FilesCommand::Verify { json }) => {
+                verify::run_on_files(&quietly(load()?).settings, json)
+            }
             Command::Openapi { api_version } => openapi::run(quietly(load()?).settings, &api_version),
             Command::Admin(AdminCommand::Create { email, password }) => {
                 let password = password.or_else(|| environment.get("STOA_ADMIN_PASSWORD").map(str::to_owned));

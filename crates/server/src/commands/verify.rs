@@ -11,7 +11,11 @@ use stoa_platform::{
 };
 
 use super::{CommandError, runtime, terminal};
-use crate::{app::StartError, settings::Settings, wiring};
+use crate::{
+    app::{StartError, open_storage},
+    settings::Settings,
+    wiring,
+};
 
 #[derive(Serialize)]
 struct Answer {
@@ -29,17 +33,43 @@ struct Line {
 }
 
 pub(super) fn run(settings: &Settings, json: bool) -> Result<ExitCode, CommandError> {
+    require_schema(settings)?;
+    let found = runtime()?.block_on(async {
+        let database = open(settings).await?;
+        Ok::<_, CommandError>(verify(&database, Clock::system().now(), wiring::checks()).await?)
+    })?;
+    tell(found, json)
+}
+
+/// `stoa files verify`: the tables of files, and what of them lies in the store.
+pub(super) fn run_on_files(settings: &Settings, json: bool) -> Result<ExitCode, CommandError> {
+    require_schema(settings)?;
+    let found = runtime()?.block_on(async {
+        let database = open(settings).await?;
+        let storage = open_storage(&settings.storage)?;
+        let mut found = verify(&database, Clock::system().now(), stoa_files::verify::checks()).await?;
+        found.extend(stoa_files::verify::compare(&database, &storage).await?);
+        Ok::<_, CommandError>(found)
+    })?;
+    tell(found, json)
+}
+
+async fn open(settings: &Settings) -> Result<Database, CommandError> {
+    let config = settings.database.clone();
+    let opened = tokio::task::spawn_blocking(move || Database::open(&config));
+    Ok(opened.await.map_err(StartError::from)?.map_err(StartError::from)?)
+}
+
+fn require_schema(settings: &Settings) -> Result<(), CommandError> {
     if !pending_migrations(&settings.database, &wiring::migrations())?.is_empty() {
         let told =
             "the database is of another version than this program; `stoa migrate` brings it up to date";
         return Err(CommandError::Usage(told.into()));
     }
-    let found = runtime()?.block_on(async {
-        let config = settings.database.clone();
-        let opened = tokio::task::spawn_blocking(move || Database::open(&config));
-        let database = opened.await.map_err(StartError::from)??;
-        Ok::<_, CommandError>(verify(&database, Clock::system().now(), wiring::checks()).await?)
-    })?;
+    Ok(())
+}
+
+fn tell(found: Vec<Findings>, json: bool) -> Result<ExitCode, CommandError> {
     let ok = found.iter().all(|findings| findings.contradictions.is_empty());
     if json {
         let checks = found.into_iter().map(line).collect();

@@ -21,10 +21,7 @@ const fn later(name: &'static str, needs: &'static str) -> Later {
 pub(super) const LATER: &[Later] = &[
     later("STOA_BROKER_URL", "a message broker engine"),
     later("STOA_EVENTS_PUBSUB", "events in Redis"),
-    later("STOA_KEEP_ORIGINALS", "a file store"),
-    later("STOA_RATE_LIMIT_UPLOAD", "a file store"),
     later("STOA_OIDC_*", "an OpenID Connect engine"),
-    later("STOA_QUEUE_FILES", "a file store"),
     later("STOA_CLUSTER_SECRET", "a gateway"),
 ];
 

@@ -3,7 +3,8 @@
 use super::parse::{
     Flaw, address, amount, basis_points, clamd_url, count, currency, database_url, domains, duration, email,
     headers, https, jwt_algorithm, keys, log_filter, log_format, mailbox, moment, networks, origins,
-    password_policy, port, prefix, rate, redis_url, secret, share, size, smtp_url, storage_url, switch, url,
+    password_policy, port, prefix, rate, redis_url, secret, share, size, smtp_url, storage_url, switch,
+    upload_limits, url,
     version,
 };
 
@@ -28,6 +29,7 @@ pub(super) enum Kind {
     Duration,
     Rate,
     Size,
+    SizesByKind,
     Count { least: u64, most: u64 },
     Percent,
     Amount,
@@ -68,6 +70,7 @@ impl Kind {
             Self::Duration => duration(text).map(drop),
             Self::Rate => rate(text).map(drop),
             Self::Size => size(text).map(drop),
+            Self::SizesByKind => upload_limits(text).map(drop),
             Self::Count { least, most } => count(text, least, most).map(drop),
             Self::Percent => basis_points(text).map(drop),
             Self::Amount => amount(text).map(drop),
@@ -112,6 +115,7 @@ impl Kind {
             Self::Duration => "a time: `500ms`, `30s`, `15m`, `1h`, `7d`",
             Self::Rate => "so many in a time: `100/15m`",
             Self::Size => "a size: `512KiB`, `10MB`",
+            Self::SizesByKind => "sizes by kind: `pdf=20MB, mp4=100MB`",
             Self::Count { .. } => "a whole number",
             Self::Percent => "per cent: `10`, `8.25`",
             Self::Amount => "an amount of money: `9.90`",
@@ -159,6 +163,8 @@ mod tests {
             (Kind::StorageUrl, "s3://shop-files/live?region=eu-central-1", "s3://shop-files?key=a"),
             (Kind::ClamdUrl, "unix:/run/clamav/clamd.ctl", "clamd:3310"),
             (Kind::Prefix, "shop-1", "shop 1"),
+            (Kind::SizesByKind, "pdf=20MB, mp4=1GiB", "exe=1MB"),
+            (Kind::SizesByKind, "", "pdf"),
             (Kind::Switch, "Off", "maybe"),
             (any, "9", "10"),
             (Kind::Amount, "9.90", "-1"),

@@ -24,6 +24,7 @@ use stoa_chat::ChatSettings;
 use stoa_drivers::{
     clamd::ClamdSettings, redis::RedisSettings, s3::S3Settings, smtp::SmtpSettings, stripe::StripeSettings,
 };
+use stoa_files::FilesSettings;
 use stoa_http::HttpSettings;
 use stoa_kernel::Currency;
 use stoa_notifications::NotificationsSettings;
@@ -89,6 +90,8 @@ pub struct Settings {
     pub realtime: RealtimeSettings,
     /// Chat.
     pub chat: ChatSettings,
+    /// Files. The secret that signs links is taken from that of accounts.
+    pub files: FilesSettings,
     /// The response cache.
     pub cache: CacheSettings,
     /// Whether requests are limited at all.

@@ -1,11 +1,12 @@
 //! From the text of a setting to its value; a flaw says what is wrong with the text, and what to write instead.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 use axum::http::{HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
 use stoa_accounts::{JwtAlgorithm, PasswordPolicy};
 use stoa_drivers::{clamd::ClamdAddress, redis::RedisAddress, s3::S3Address, smtp::SmtpServer};
+use stoa_files::Kind;
 use stoa_http::ApiVersion;
 use stoa_kernel::{Currency, Decimal, Timestamp};
 use stoa_platform::database::PostgresConfig;
@@ -153,6 +154,19 @@ pub(super) fn prefix(text: &str) -> Result<String, Flaw> {
         return Ok(text.to_owned());
     }
     Err("is not a prefix; give up to 64 letters, digits and -_.: such as shop-1".into())
+}
+
+/// The largest file of some kinds, such as `pdf=20MB, mp4=100MB`.
+pub(super) fn upload_limits(text: &str) -> Result<BTreeMap<Kind, u64>, Flaw> {
+    let known = || Kind::ALL.map(Kind::name).join(", ");
+    let limit = |item: &str| {
+        let (kind, limit) =
+            item.split_once('=').ok_or("is not such as pdf=20MB, mp4=100MB; give that".to_owned())?;
+        let kind = Kind::parse(kind.trim().to_ascii_lowercase().as_str())
+            .ok_or_else(|| format!("has {kind:?}, which is no kind of file; give {}", known()))?;
+        Ok((kind, u64::try_from(size(limit.trim())?).unwrap_or(u64::MAX)))
+    };
+    items(text).map(limit).collect()
 }
 
 pub(super) fn switch(text: &str) -> Result<bool, Flaw> {

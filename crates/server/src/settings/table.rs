@@ -60,7 +60,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "data_dir",
         "./data",
         Kind::Folder,
-        "Where the SQLite database, the signing secret and kept mails are. Made at first start.",
+        "Where the SQLite database, the signing secret, files and kept mails are. Made at first start.",
     ),
     setting(
         "STOA_PUBLIC_URL",
@@ -237,6 +237,71 @@ pub(super) const SETTINGS: &[Setting] = &[
         "1m",
         Kind::Duration,
         "How long its verdict is waited for.",
+    ),
+    setting("STOA_UPLOAD_LIMIT", "files.upload_limit", "10MiB", Kind::Size, "The largest file that is taken."),
+    setting(
+        "STOA_UPLOAD_LIMITS",
+        "files.upload_limits",
+        "",
+        Kind::SizesByKind,
+        "The largest file of some kinds, in the place of STOA_UPLOAD_LIMIT. The kinds are jpg, png, gif, webp, avif, pdf, doc, \
+         docx, xls, xlsx, txt, mp4 and webm.",
+    ),
+    setting(
+        "STOA_UPLOAD_QUOTA",
+        "files.upload_quota",
+        "1GiB",
+        Kind::Size,
+        "What somebody may keep altogether, with what is made of their pictures.",
+    ),
+    setting(
+        "STOA_GUEST_UPLOAD_QUOTA",
+        "files.guest_quota",
+        "1GiB",
+        Kind::Size,
+        "What all guests together may keep, where STOA_GUESTS lets them send files.",
+    ),
+    setting(
+        "STOA_GUEST_UPLOADS_RETENTION",
+        "files.guest_retention",
+        "7d",
+        Kind::Duration,
+        "How long what guests send is kept.",
+    ),
+    setting(
+        "STOA_UPLOAD_TIMEOUT",
+        "files.upload_timeout",
+        "15m",
+        Kind::Duration,
+        "How long sending the files of one request may take; one of which nothing comes for a minute is given up sooner.",
+    ),
+    setting(
+        "STOA_UPLOADS_AT_ONCE",
+        "files.uploads_at_once",
+        "256",
+        count(1, 100_000),
+        "How many requests with files are received at once; more are refused with 503.",
+    ),
+    setting(
+        "STOA_KEEP_ORIGINALS",
+        "files.keep_originals",
+        "off",
+        Kind::Switch,
+        "Whether a picture is also kept as it was sent, for its owner, with all that its camera wrote into it.",
+    ),
+    setting(
+        "STOA_FILES_CACHE",
+        "files.cache",
+        "32MiB",
+        Kind::Size,
+        "How much of small files is kept in memory, so that they are served quickly.",
+    ),
+    setting(
+        "STOA_PICTURE_THREADS",
+        "files.picture_threads",
+        "2",
+        count(1, 64),
+        "How many pictures are worked on at once; a large one takes some hundred MiB for a moment.",
     ),
     // HTTP
     setting(
@@ -504,6 +569,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     ),
     setting("STOA_RATE_LIMIT_ADMIN", "rate_limit.admin", "50/5m", Kind::Rate, "Requests under /api/admin."),
     setting("STOA_RATE_LIMIT_ORDER", "rate_limit.order", "10/1h", Kind::Rate, "Placing orders."),
+    setting("STOA_RATE_LIMIT_UPLOAD", "rate_limit.upload", "10/1h", Kind::Rate, "Sending files, per request and not per file."),
     setting("STOA_RATE_LIMIT_PAYMENT", "rate_limit.payment", "30/1h", Kind::Rate, "Attempts to pay an order."),
     setting(
         "STOA_RATE_LIMIT_WEBHOOK",
@@ -580,7 +646,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "realtime.guests",
         "off",
         Kind::Switch,
-        "Whether there is a lobby at `/ws/lobby` where guests chat by name only.",
+        "Whether there is a lobby at `/ws/lobby` where guests chat by name only, and whether guests may send files at the v0 paths.",
     ),
     setting(
         "STOA_RECOVERY_WINDOW",
@@ -624,6 +690,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         "1",
         count(1, 100),
         "How many jobs of the queue `sync` run at once.",
+    ),
+    setting(
+        "STOA_QUEUE_FILES",
+        "queues.files",
+        "4",
+        count(1, 100),
+        "How many jobs of the queue `files` run at once.",
     ),
     setting(
         "STOA_QUEUE_OTHERS",

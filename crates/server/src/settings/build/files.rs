@@ -1,4 +1,4 @@
-//! Where files are kept, and who looks into them before.
+//! Where files are kept, who looks into them before, and how many and how large ones are taken.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use stoa_drivers::{
     clamd::ClamdSettings,
     s3::{S3Address, S3Credentials, S3Settings},
 };
+use stoa_files::FilesSettings;
 
 use super::{
     super::{
@@ -30,6 +31,27 @@ pub(super) fn clamd(values: &Values<'_>) -> Result<Option<ClamdSettings>, Proble
     let Some(address) = values.given("STOA_CLAMD_URL", parse::clamd_url)? else { return Ok(None) };
     let patience = values.duration("STOA_CLAMD_TIMEOUT")?;
     Ok(Some(ClamdSettings { patience, ..ClamdSettings::of(address) }))
+}
+
+/// What is taken of whom, and where it lies meanwhile.
+pub(super) fn uploads(values: &Values<'_>) -> Result<FilesSettings, Problem> {
+    let bytes = |text: &str| parse::size(text).map(|size| u64::try_from(size).unwrap_or(u64::MAX));
+    let spool = PathBuf::from(values.text("STOA_DATA_DIR")?).join("spool");
+    Ok(FilesSettings {
+        limit: values.parsed("STOA_UPLOAD_LIMIT", bytes)?,
+        limits: values.parsed("STOA_UPLOAD_LIMITS", parse::upload_limits)?,
+        quota: values.given("STOA_UPLOAD_QUOTA", bytes)?,
+        guest_quota: values.given("STOA_GUEST_UPLOAD_QUOTA", bytes)?,
+        guest_retention: values.duration("STOA_GUEST_UPLOADS_RETENTION")?,
+        guests: values.parsed("STOA_GUESTS", parse::switch)?,
+        keep_originals: values.parsed("STOA_KEEP_ORIGINALS", parse::switch)?,
+        upload_timeout: values.duration("STOA_UPLOAD_TIMEOUT")?,
+        uploads_at_once: values.count("STOA_UPLOADS_AT_ONCE")?,
+        cache_bytes: values.parsed("STOA_FILES_CACHE", bytes)?,
+        picture_threads: values.count("STOA_PICTURE_THREADS")?,
+        public_url: values.given("STOA_PUBLIC_URL", parse::url)?,
+        ..FilesSettings::new(spool)
+    })
 }
 
 /// The bucket, with the region that goes for it unless its address names one.

@@ -118,6 +118,7 @@ fn assemble(values: &Values<'_>, problems: &mut Vec<Problem>) -> Option<Settings
                 rooms_per_user: values.count("STOA_ROOMS_PER_USER")?,
                 members_per_room: values.count("STOA_ROOM_MEMBERS")?,
             },
+            files: files::uploads(values)?,
             realtime: realtime(values)?,
             cache: cache(values)?,
             rate_limits: values.parsed("STOA_RATE_LIMITS", parse::switch)?,
@@ -299,6 +300,7 @@ fn limits(values: &Values<'_>) -> Result<LimitSettings, Problem> {
         forgot_password: policy("forgot-password", "STOA_RATE_LIMIT_FORGOT_PASSWORD")?,
         admin: policy("admin", "STOA_RATE_LIMIT_ADMIN")?,
         order: policy("order", "STOA_RATE_LIMIT_ORDER")?,
+        upload: policy("upload", "STOA_RATE_LIMIT_UPLOAD")?,
         payment: policy("payment", "STOA_RATE_LIMIT_PAYMENT")?,
         webhook: policy("webhook", "STOA_RATE_LIMIT_WEBHOOK")?,
     })
@@ -455,6 +457,7 @@ fn workers(values: &Values<'_>) -> Result<WorkerSettings, Problem> {
     let mut workers = WorkerSettings::default();
     workers.concurrency.insert("emails".into(), values.count("STOA_QUEUE_EMAILS")?);
     workers.concurrency.insert("sync".into(), values.count("STOA_QUEUE_SYNC")?);
+    workers.concurrency.insert("files".into(), values.count("STOA_QUEUE_FILES")?);
     workers.default_concurrency = values.count("STOA_QUEUE_OTHERS")?;
     Ok(workers)
 }
