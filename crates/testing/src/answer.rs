@@ -9,8 +9,10 @@ pub struct Answer {
     pub status: u16,
     /// The JSON body; `Null` when there is none.
     pub body: Value,
-    /// The body as it came.
+    /// The body as text.
     pub text: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
     headers: reqwest::header::HeaderMap,
 }
 
@@ -18,9 +20,10 @@ impl Answer {
     pub(crate) async fn read(response: reqwest::Response) -> Result<Self, reqwest::Error> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let text = response.text().await?;
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Self { status, body, text, headers })
+        let bytes = response.bytes().await?.to_vec();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Ok(Self { status, body, text, bytes, headers })
     }
 
     /// The same answer, which must have this status.
@@ -61,6 +64,12 @@ impl Answer {
     /// All values of a header that may come several times.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
+    }
+
+    /// A header's text, which must be there.
+    #[track_caller]
+    pub fn said(&self, name: &str) -> &str {
+        self.header(name).unwrap_or_else(|| panic!("no {name} beside {}", self.text))
     }
 
     /// The `id` of the resource.

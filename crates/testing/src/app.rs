@@ -32,7 +32,7 @@ pub struct TestApp {
     pub(crate) shared: Shared,
     app: App,
     clerk: tokio::sync::OnceCell<Client>,
-    _folder: TempDir,
+    folder: TempDir,
     database: TestDatabase,
 }
 
@@ -50,7 +50,7 @@ impl TestApp {
         change(&mut settings);
         let clock = ManualClock::starting_at(START);
         let app = App::start(settings, clock.clock(), Random::system()).await.expect("a node that starts");
-        Self { clock, change, shared, app, clerk: tokio::sync::OnceCell::new(), _folder: folder, database }
+        Self { clock, change, shared, app, clerk: tokio::sync::OnceCell::new(), folder, database }
     }
 
     pub(crate) fn database_config(&self) -> DatabaseConfig {
@@ -60,6 +60,11 @@ impl TestApp {
     /// Its address, e.g. `http://127.0.0.1:4711`.
     pub fn address(&self) -> String {
         format!("http://{}", self.app.address())
+    }
+
+    /// Its data folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Its engines, to look behind the surface.

@@ -63,6 +63,11 @@ impl Client {
         self.send(Method::GET, path, None).await
     }
 
+    /// HEAD.
+    pub async fn head(&self, path: &str) -> Answer {
+        self.send(Method::HEAD, path, None).await
+    }
+
     /// POST with a JSON body.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(Method::POST, path, Some(body.to_string())).await
@@ -96,9 +101,19 @@ impl Client {
         content_type: &str,
         body: impl Into<reqwest::Body>,
     ) -> Answer {
+        self.try_raw(method, path, content_type, body).await.expect("an answer")
+    }
+
+    /// The same at a node that may die before its answer is here.
+    pub async fn try_raw(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Result<Answer, reqwest::Error> {
         let request = self.http.request(method, format!("{}{path}", self.base)).headers(self.headers.clone());
-        let sent = request.header("content-type", content_type).body(body).send().await;
-        Answer::read(sent.expect("an answer")).await.expect("a body that can be read")
+        Answer::read(request.header("content-type", content_type).body(body).send().await?).await
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<String>) -> Answer {

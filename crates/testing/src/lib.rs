@@ -23,12 +23,14 @@ mod another_node;
 mod answer;
 mod app;
 mod client;
+mod form;
 mod live;
 
 pub use another_node::AnotherNode;
 pub use answer::Answer;
 pub use app::{Change, TestApp, at_once, bucket};
 pub use client::Client;
+pub use form::Form;
 pub use live::{Heard, Live, NotLetIn};
 pub use reqwest::Method;
 pub use serde_json::{Value, json};

@@ -4,6 +4,7 @@
 mod books;
 mod checks;
 mod failpoints;
+mod files;
 mod moments;
 mod shop;
 mod shoppers;

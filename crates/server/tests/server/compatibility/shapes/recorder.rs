@@ -6,7 +6,7 @@ use std::{
 };
 
 use reqwest::Method;
-use stoa_testing::{Answer, Client, PASSWORD, TestApp, Value, json};
+use stoa_testing::{Answer, Client, Form, PASSWORD, TestApp, Value, json};
 
 use super::{
     document::{Document, Operation, is_json},
@@ -70,14 +70,20 @@ const LIMITS: [&str; 5] =
     ["ratelimit", "ratelimit-policy", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
 
 /// Objects whose keys are data: the beginning of the path of a call, and the end of the place in what it answers.
-const MAPS: [(&str, &str); 6] = [
+const MAPS: [(&str, &str); 8] = [
     ("/api/", ".reactions"),
     ("/api/", ".specifications"),
     ("/api/", ".attributes"),
+    ("/api/files/presign", ".headers"),
+    ("/api/files/stats", ".byType"),
     ("/api/admin/audit", "[].details"),
     ("/api/admin/jobs", ".payload"),
     ("/api/notifications", ".data"),
 ];
+
+/// A picture of one pixel.
+const PICTURE: &[u8] =
+    b"GIF89a\x01\0\x01\0\x80\0\0\xff\0\0\0\0\xff\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0\x3b";
 
 /// Where numbers are measured.
 const MEASURED: &str = "/api/admin/performance/";
@@ -319,6 +325,26 @@ impl Person<'_> {
 
     pub(super) async fn delete(&self, path: &str, status: u16) -> Told {
         self.call("DELETE", path, None, Some(status)).await
+    }
+
+    /// DELETE of something that a path of v0 names.
+    pub(super) async fn deletes(&self, template: &str, path: &str, status: u16) {
+        let answer = self.answer("DELETE", path, None).await.expect(status);
+        self.recorder.remember("DELETE", template, &answer);
+    }
+
+    /// PUT of a file at an address that was given for it, which belongs to no version.
+    pub(super) async fn puts_at(&self, url: &str, media: &str, text: &str) {
+        self.client.raw(Method::PUT, url, media, text.to_owned()).await.expect(204);
+    }
+
+    /// POST of a form with a picture.
+    pub(super) async fn sends_picture(&self, path: &str) {
+        let form = Form::new().file("file", "a.gif", "image/gif", PICTURE);
+        let address = self.recorder.version.address(path);
+        let answer =
+            self.client.raw(Method::POST, &address, &Form::content_type(), form.body()).await.expect(200);
+        self.recorder.remember("POST", path, &answer);
     }
 
     /// POST of nothing.

@@ -4,6 +4,7 @@
 mod accounts;
 mod catalogue;
 mod chat;
+mod files;
 mod insight;
 mod notifications;
 mod operations;
@@ -29,6 +30,7 @@ pub(super) async fn tell(shop: &Recorder<'_>) {
     payments::tell(shop, &admin).await;
     notifications::tell(shop, &admin).await;
     chat::tell(shop, &admin).await;
+    files::tell(shop, &admin).await;
     operations::tell(shop, &admin).await;
     insight::tell(&admin).await;
     platform::tell(shop, &admin).await;
