@@ -181,7 +181,8 @@ pub struct RoomFacts {
     pub slow_mode: u32,
 }
 
-fn topic(room: RoomId) -> String {
+/// What is told of a room is told under.
+pub(crate) fn topic(room: RoomId) -> String {
     format!("room:{room}")
 }
 

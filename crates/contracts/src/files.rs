@@ -13,7 +13,7 @@ use stoa_platform::{
 };
 use utoipa::ToSchema;
 
-use crate::chat::{MessageId, MessageView, RoomId};
+use crate::chat::{MessageId, MessageView, RoomId, topic};
 
 /// Marker of file ids.
 pub enum File {}
@@ -294,5 +294,28 @@ file_event! {
     FileDeleted = "file.deleted" {
         /// What it was called in addresses.
         filename: String,
+    }
+}
+
+/// Messages of a room carry a file no longer, because it was deleted itself. They are shown otherwise from now on, so the
+/// room is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileWithdrawn {
+    /// The room.
+    pub room: RoomId,
+    /// The file.
+    pub file_id: FileId,
+}
+
+impl Event for FileWithdrawn {
+    const TYPE: &'static str = "file.withdrawn";
+
+    fn topic(&self) -> String {
+        topic(self.room)
+    }
+
+    fn aggregate(&self) -> String {
+        format!("file:{}", self.file_id)
     }
 }

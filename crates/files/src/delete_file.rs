@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stoa_contracts::{
     chat::MessageId,
-    files::{FileDeleted, FileId},
+    files::{FileDeleted, FileId, FileWithdrawn},
 };
 use stoa_kernel::Actor;
 use stoa_platform::{
@@ -54,7 +54,9 @@ pub(crate) fn delete(tx: &mut Tx<'_>, occasion: &Occasion, file: &File) -> Resul
         return Ok(());
     }
     usage::give_back(tx, file.owner, file.stored_bytes())?;
-    messages::let_go_of(tx, file.id)?;
+    for room in messages::let_go_of(tx, file.id)? {
+        events::append(tx, occasion, &FileWithdrawn { room, file_id: file.id })?;
+    }
     let deleted = FileDeleted { file_id: file.id, user_id: file.owner.user(), filename: file.filename() };
     events::append(tx, occasion, &deleted)?;
     jobs::enqueue(tx, occasion, &RemoveObjects { file: file.id }).map(drop)

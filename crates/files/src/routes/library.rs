@@ -46,7 +46,7 @@ impl Filter {
     fn sort(&self) -> Result<Option<Sort>, Problem> {
         let Some(name) = self.r#type.as_deref() else { return Ok(None) };
         let found = Sort::ALL.into_iter().find(|sort| sort.name() == name);
-        let flaw = || query_problem("type".into(), "it must be image, video or document".into());
+        let flaw = || query_problem("type".into(), "It must be image, video or document.".into());
         found.map(Some).ok_or_else(flaw)
     }
 }
@@ -56,7 +56,7 @@ fn newest_first(query: &ListQuery) -> Result<(), Problem> {
     match query.sort(&[("createdAt", ())], ((), SortOrder::Desc))? {
         ((), SortOrder::Desc) => Ok(()),
         ((), SortOrder::Asc) => {
-            Err(query_problem("sortOrder".into(), "this list has one order, the newest first".into()))
+            Err(query_problem("sortOrder".into(), "This list has one order, the newest first.".into()))
         }
     }
 }

@@ -74,7 +74,7 @@ async fn presign(
         (status = 409, description = "UPLOAD_NOT_SENT, UPLOAD_IN_PROGRESS"),
         (status = 413, description = "FILE_TOO_LARGE, QUOTA_EXCEEDED"),
         (status = 415, description = "FILE_TYPE_NOT_ALLOWED, FILE_TYPE_MISMATCH"),
-        (status = 422, description = "SIZE_MISMATCH, TOO_MANY_PIXELS, TOO_MANY_FRAMES, MALFORMED_PICTURE, FILE_INFECTED"),
+        (status = 422, description = "SIZE_MISMATCH, PICTURE_TOO_LARGE, PICTURE_TOO_MANY_FRAMES, PICTURE_DAMAGED, PICTURE_UNSUPPORTED, FILE_INFECTED"),
     ),
 )]
 async fn complete(

@@ -95,7 +95,7 @@ struct UploadedFile {
         (status = 409, description = "MESSAGE_SENT: a message was sent to the room under this clientId"),
         (status = 413, description = "FILE_TOO_LARGE, QUOTA_EXCEEDED"),
         (status = 415, description = "FILE_TYPE_NOT_ALLOWED, FILE_TYPE_MISMATCH, UNSUPPORTED_MEDIA_TYPE"),
-        (status = 422, description = "VALIDATION_FAILED, TOO_MANY_PIXELS, TOO_MANY_FRAMES, MALFORMED_PICTURE, FILE_INFECTED"),
+        (status = 422, description = "VALIDATION_FAILED, PICTURE_TOO_LARGE, PICTURE_TOO_MANY_FRAMES, PICTURE_DAMAGED, PICTURE_UNSUPPORTED, FILE_INFECTED"),
         (status = 503, description = "SERVICE_UNAVAILABLE, STORAGE_FULL"),
     ),
 )]
@@ -120,7 +120,7 @@ async fn upload(
         (status = 404, description = "ROOM_NOT_FOUND"),
         (status = 413, description = "FILE_TOO_LARGE, QUOTA_EXCEEDED"),
         (status = 415, description = "FILE_TYPE_NOT_ALLOWED, FILE_TYPE_MISMATCH, UNSUPPORTED_MEDIA_TYPE"),
-        (status = 422, description = "VALIDATION_FAILED, TOO_MANY_PIXELS, TOO_MANY_FRAMES, MALFORMED_PICTURE, FILE_INFECTED"),
+        (status = 422, description = "VALIDATION_FAILED, PICTURE_TOO_LARGE, PICTURE_TOO_MANY_FRAMES, PICTURE_DAMAGED, PICTURE_UNSUPPORTED, FILE_INFECTED"),
     ),
 )]
 async fn create(
@@ -142,7 +142,7 @@ async fn create(
         (status = 404, description = "ROOM_NOT_FOUND"),
         (status = 413, description = "FILE_TOO_LARGE, QUOTA_EXCEEDED"),
         (status = 415, description = "FILE_TYPE_NOT_ALLOWED, FILE_TYPE_MISMATCH, UNSUPPORTED_MEDIA_TYPE"),
-        (status = 422, description = "VALIDATION_FAILED, TOO_MANY_FILES, TOO_MANY_PIXELS, TOO_MANY_FRAMES, MALFORMED_PICTURE, FILE_INFECTED"),
+        (status = 422, description = "VALIDATION_FAILED, TOO_MANY_FILES, PICTURE_TOO_LARGE, PICTURE_TOO_MANY_FRAMES, PICTURE_DAMAGED, PICTURE_UNSUPPORTED, FILE_INFECTED"),
     ),
 )]
 async fn upload_several(

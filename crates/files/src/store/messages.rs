@@ -1,6 +1,6 @@
 //! Which messages carry which files.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use stoa_contracts::{
     chat::{MessageId, RoomId},
@@ -91,7 +91,11 @@ pub(crate) fn let_go(tx: &mut Tx<'_>, message: MessageId) -> Result<Vec<FileId>,
     })
 }
 
-/// Forgets that anything carries a file.
-pub(crate) fn let_go_of(tx: &mut Tx<'_>, file: FileId) -> Result<(), DatabaseError> {
-    tx.execute("DELETE FROM file_messages WHERE file_id = $1", params![file]).map(drop)
+/// Forgets that anything carries a file; answers the rooms in which something did.
+pub(crate) fn let_go_of(tx: &mut Tx<'_>, file: FileId) -> Result<BTreeSet<RoomId>, DatabaseError> {
+    let rooms =
+        tx.query("DELETE FROM file_messages WHERE file_id = $1 RETURNING room_id", params![file], |row| {
+            row.read::<RoomId>()
+        })?;
+    Ok(rooms.into_iter().collect())
 }

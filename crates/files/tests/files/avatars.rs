@@ -2,7 +2,7 @@
 
 use stoa_testing::{Form, each_engine, json};
 
-use crate::{all_agrees, nothing_is_left, samples, sends, sent, sent_in_private, stored, text};
+use crate::{all_agrees, nothing_is_left, opens, samples, sends, sent, sent_in_private, stored, text};
 
 const AVATAR: &str = "/api/users/avatar";
 
@@ -17,8 +17,13 @@ each_engine! {
         let picture = image::load_from_memory(&shown.bytes).unwrap();
         assert_eq!((picture.width(), picture.height()), (400, 400));
         assert_eq!(text(&ann.get("/api/users/profile").await.expect(200).body, "avatarUrl"), url);
+        opens(&ann, "tea", "public").await;
+        ann.post("/api/messages", json!({"room": "tea", "content": "Look at me"})).await.expect(201);
+        let worn = async || ann.get("/api/messages?room=tea").await.expect(200).entries()[0]["sender"]["avatarUrl"].clone();
+        assert_eq!(worn().await, json!(url));
         let again = ann.post_form(AVATAR, form("avatar")).await.expect(200).body;
         assert_ne!(text(&again, "avatarUrl"), url);
+        assert_eq!(worn().await, again["avatarUrl"], "messages show it at once");
         app.anon().get(&url).await.refused(404, "FILE_NOT_FOUND");
         app.settle().await;
         assert_eq!(stored(app).await.iter().filter(|key| !key.starts_with("renditions")).count(), 2, "the one before is gone");

@@ -113,9 +113,13 @@ each_engine! {
         ann.delete(&format!("/api/messages/{first}")).await.expect(204);
         ann.get(text(&file, "url")).await.expect(200);
         let second = says().await;
+        let newest = async || ann.get("/api/messages?room=tea").await.expect(200).entries().last().unwrap().clone();
+        assert_eq!(newest().await["file"]["id"], file["id"]);
         ann.delete(&format!("/api/files/{}", text(&file, "id"))).await.expect(204);
         let left = ann.get(&format!("/api/messages/{second}")).await.expect(200).body;
         assert_eq!((&left["content"], left.get("file"), left.get("deletedAt")), (&json!("Look"), None, None));
+        assert_eq!(newest().await, left, "nothing is shown as it was before");
+        assert_eq!(app.events("file.withdrawn").await, [json!({"room": left["room"], "fileId": file["id"]})]);
         all_agrees(app).await;
     }
 

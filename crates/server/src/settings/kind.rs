@@ -4,8 +4,7 @@ use super::parse::{
     Flaw, address, amount, basis_points, clamd_url, count, currency, database_url, domains, duration, email,
     headers, https, jwt_algorithm, keys, log_filter, log_format, mailbox, moment, networks, origins,
     password_policy, port, prefix, rate, redis_url, secret, share, size, smtp_url, storage_url, switch,
-    upload_limits, url,
-    version,
+    upload_limits, url, version,
 };
 
 /// What kind of value a setting takes.
