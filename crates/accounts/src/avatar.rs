@@ -18,14 +18,14 @@ impl Accounts {
         pictures: &Arc<dyn Pictures>,
         upload: PictureUpload,
     ) -> Result<User, Refusal> {
-        let (occasion, user, shelf) = (upload.occasion.clone(), upload.owner, Arc::clone(pictures));
+        let (occasion, wearer, keeper) = (upload.occasion.clone(), upload.owner, Arc::clone(pictures));
         let known = self.known_people().clone();
         let wear = move |tx: &mut Tx<'_>, picture: &FileView| {
-            known.forget_after_commit(tx, user);
-            wear(tx, &occasion, user, shelf.as_ref(), picture).map_err(Refusal::from)
+            known.forget_after_commit(tx, wearer);
+            wear(tx, &occasion, wearer, keeper.as_ref(), picture).map_err(Refusal::from)
         };
         pictures.receive_square(upload, Box::new(wear)).await?;
-        Ok(self.user(user).await?)
+        Ok(self.user(wearer).await?)
     }
 }
 

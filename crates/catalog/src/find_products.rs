@@ -149,8 +149,8 @@ fn gather(
         };
         let is_first = is_beginning && found.hits.is_empty();
         let hints = Hints { begun, meant: &meant, is_first };
-        let hits = index::of_tier(connection, search, (tier, &hints), after, found.wants())?;
-        found.add(Step::In(tier), hits);
+        let more = index::of_tier(connection, search, (tier, &hints), after, found.wants())?;
+        found.add(Step::In(tier), more);
     }
     Ok(found.hits)
 }

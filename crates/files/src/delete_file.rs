@@ -75,15 +75,14 @@ impl Files {
         let all = self.clone();
         let work = move |tx: &mut Tx<'_>| {
             let of_message = messages::files_of(tx, &[id.into()])?.remove(&id.into());
-            let (wanted, carriers) = match of_message {
-                Some(carried) => (carried, vec![MessageId::from(id)]),
-                None => {
-                    let file = files::find(tx, id.into())?.filter(|file| file.state == State::Ready);
-                    let file = file.ok_or(FileError::Unknown)?;
-                    let sent_for =
-                        if file.room.is_some() { messages::carriers(tx, file.id)? } else { Vec::new() };
-                    (vec![file], sent_for)
-                }
+            let (wanted, carriers) = if let Some(carried) = of_message {
+                (carried, vec![MessageId::from(id)])
+            } else {
+                let file = files::find(tx, id.into())?.filter(|file| file.state == State::Ready);
+                let file = file.ok_or(FileError::Unknown)?;
+                let sent_for =
+                    if file.room.is_some() { messages::carriers(tx, file.id)? } else { Vec::new() };
+                (vec![file], sent_for)
             };
             if wanted.iter().any(|file| file.owner != owner) {
                 return Err(FileError::Unknown);

@@ -144,13 +144,12 @@ impl Files {
     async fn address_of(&self, upload: &Upload) -> Result<UploadView, FileError> {
         let key = incoming_key(upload.id)?;
         let signed = self.storage().signed_put(&key, &upload.content_type, upload.size, LIFETIME).await?;
-        let (url, headers) = match signed {
-            Some(request) => (request.url, request.headers.into_iter().collect()),
-            None => {
-                let query = self.0.links.sign(Purpose::Send, upload.id, upload.expires_at);
-                let headers = [("Content-Type".to_owned(), upload.content_type.clone())];
-                (format!("{}/uploads/{}?{query}", self.base(), upload.id), headers.into())
-            }
+        let (url, headers) = if let Some(request) = signed {
+            (request.url, request.headers.into_iter().collect())
+        } else {
+            let query = self.0.links.sign(Purpose::Send, upload.id, upload.expires_at);
+            let headers = [("Content-Type".to_owned(), upload.content_type.clone())];
+            (format!("{}/uploads/{}?{query}", self.base(), upload.id), headers.into())
         };
         Ok(UploadView { id: upload.id, method: "PUT", url, headers, expires_at: upload.expires_at })
     }
@@ -204,12 +203,16 @@ impl Files {
         let completed = self.keep_sent(occasion, actor, upload).await;
         let gone = match &completed {
             // Nothing was sent yet, or the house is not well: it can be tried again.
-            Err(FileError::NotSent | FileError::Storage(_) | FileError::Database(_) | FileError::Busy) => {
-                false
-            }
-            Err(FileError::Pool(_) | FileError::Scan(_) | FileError::Disk(_) | FileError::DiskFull(_)) => {
-                false
-            }
+            Err(
+                FileError::NotSent
+                | FileError::Storage(_)
+                | FileError::Database(_)
+                | FileError::Busy
+                | FileError::Pool(_)
+                | FileError::Scan(_)
+                | FileError::Disk(_)
+                | FileError::DiskFull(_),
+            ) => false,
             _ => true,
         };
         self.put_down(id, gone).await?;

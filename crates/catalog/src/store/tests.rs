@@ -7,17 +7,23 @@ mod search;
 mod stock;
 mod variants;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
-use stoa_contracts::catalog::{
-    Catalog, ProductId, Quantity, StockChanged, StockError, Unpacked, VariantId, Ware,
+use stoa_contracts::{
+    catalog::{Catalog, ProductId, Quantity, StockChanged, StockError, Unpacked, VariantId, Ware},
+    chat::MessageId,
+    files::{Carried, FileId, FileView, Files, OwnedFile},
 };
 use stoa_http::IfMatch;
 use stoa_kernel::{Currency, ManualClock, Money, Page, PageRequest, Position, Random, SortOrder, Timestamp};
 use stoa_platform::{
     Occasion,
     cache::Cache,
-    database::{Connection, Database, DatabaseError, Engine, Migration},
+    database::{Connection, Database, DatabaseError, Engine, Migration, Tx},
     each_engine,
     events::Event,
     testing::TestDatabase,
@@ -60,6 +66,35 @@ fn usd() -> Currency {
     Currency::parse("USD").unwrap()
 }
 
+/// A shop whose products are shown by addresses alone.
+struct NoFiles;
+
+impl Files for NoFiles {
+    fn files(&self, _: &mut Connection<'_>, _: &[FileId]) -> Result<Vec<OwnedFile>, DatabaseError> {
+        Ok(Vec::new())
+    }
+
+    fn hold(&self, _: &mut Tx<'_>, _: &[FileId]) -> Result<Vec<OwnedFile>, DatabaseError> {
+        Ok(Vec::new())
+    }
+
+    fn of_messages(
+        &self,
+        _: &mut Connection<'_>,
+        _: &[MessageId],
+    ) -> Result<HashMap<MessageId, Vec<FileView>>, DatabaseError> {
+        Ok(HashMap::new())
+    }
+
+    fn carry(&self, _: &mut Tx<'_>, _: &[Carried]) -> Result<(), DatabaseError> {
+        Ok(())
+    }
+
+    fn let_go(&self, _: &mut Tx<'_>, _: &Occasion, _: &[MessageId]) -> Result<(), DatabaseError> {
+        Ok(())
+    }
+}
+
 fn shop(db: &TestDatabase) -> Shop {
     let clock = ManualClock::starting_at(Timestamp::from_seconds(1_700_000_000));
     let database = db.open();
@@ -69,6 +104,7 @@ fn shop(db: &TestDatabase) -> Shop {
         random: Random::seeded(7),
         cache: Cache::off(),
         settings: CatalogSettings::of(usd()),
+        files: Arc::new(NoFiles),
         import_place: Arc::new(tokio::sync::Semaphore::new(1)),
     };
     Shop { catalogue: Catalogue(Arc::new(inner)), database, clock }

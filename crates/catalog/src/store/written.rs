@@ -104,7 +104,9 @@ struct Text(Vec<u8>);
 
 impl Text {
     fn raw(&mut self, parts: &[&str]) {
-        parts.iter().for_each(|part| self.0.extend_from_slice(part.as_bytes()));
+        for part in parts {
+            self.0.extend_from_slice(part.as_bytes());
+        }
     }
 
     fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), DatabaseError> {

@@ -19,15 +19,14 @@ impl Files {
     pub(super) async fn rendition(&self, file: &File, rendition: &Rendition) -> Result<Served, FileError> {
         let name = rendition.key();
         let key = ObjectKey::parse(&format!("{}/{name}", file.renditions()))?;
-        let source = match self.made(&key).await? {
-            Some(source) => source,
-            None => {
-                let turn = self.0.servings.turn(&key);
-                let _turn = turn.lock().await;
-                match self.made(&key).await? {
-                    Some(source) => source,
-                    None => self.make(file, rendition, &key).await?,
-                }
+        let source = if let Some(source) = self.made(&key).await? {
+            source
+        } else {
+            let turn = self.0.servings.turn(&key);
+            let _turn = turn.lock().await;
+            match self.made(&key).await? {
+                Some(source) => source,
+                None => self.make(file, rendition, &key).await?,
             }
         };
         Ok(Served {

@@ -106,7 +106,7 @@ each_engine! {
 
     async fn whoever_goes_away_midway_leaves_nothing(app: TestApp) {
         let ann = app.shopper("ann").await;
-        let body = Form::new().file("file", "a.txt", "text/plain", &[b'x'; 500_000]).body();
+        let body = Form::new().file("file", "a.txt", "text/plain", &vec![b'x'; 500_000]).body();
         let head = format!(
             "POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
             token(&ann), Form::content_type(), body.len()
@@ -185,7 +185,7 @@ each_engine! {
         settings.files.uploads_at_once = 1;
     }) {
         let ann = app.shopper("ann").await;
-        let body = Form::new().file("file", "a.txt", "text/plain", &[b'x'; 300_000]).body();
+        let body = Form::new().file("file", "a.txt", "text/plain", &vec![b'x'; 300_000]).body();
         let head = format!(
             "POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
             token(&ann), Form::content_type(), body.len()

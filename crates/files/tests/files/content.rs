@@ -97,7 +97,7 @@ each_engine! {
         let by_link = app.anon().get(link).await.expect(200);
         assert_eq!(by_link.bytes, b"secret");
         assert!(by_link.said("content-disposition").starts_with("attachment"));
-        app.clock.advance(Duration::from_mins(60));
+        app.clock.advance(Duration::from_hours(1));
         app.anon().get(link).await.refused(403, "LINK_EXPIRED");
         app.anon().bearing("nonsense").get(url).await.expect(401);
     }

@@ -71,12 +71,9 @@ async fn rows(app: &TestApp) -> i64 {
 }
 
 /// Nothing was kept and nothing is left behind.
-#[track_caller]
-fn nothing_is_left(app: &TestApp) -> impl Future<Output = ()> + '_ {
-    async move {
-        app.settle().await;
-        assert_eq!((stored(app).await.len(), rows(app).await, spooled(app)), (0, 0, 0));
-    }
+async fn nothing_is_left(app: &TestApp) {
+    app.settle().await;
+    assert_eq!((stored(app).await.len(), rows(app).await, spooled(app)), (0, 0, 0));
 }
 
 /// Rows and objects agree, contents and all.

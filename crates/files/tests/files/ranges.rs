@@ -10,7 +10,7 @@ async fn part(app: &TestApp, url: &str, range: &str) -> Answer {
 
 /// A text of which each eight letters are another, too long to be kept in memory or not.
 fn words(count: usize) -> String {
-    (0..count).map(|number| format!("{number:07} ")).collect()
+    (0..count).map(|number| format!("{number:07} ")).collect::<Vec<_>>().concat()
 }
 
 each_engine! {

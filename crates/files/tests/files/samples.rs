@@ -67,7 +67,7 @@ pub(crate) fn huge_png() -> Vec<u8> {
     };
     let side = 40_000_u32.to_be_bytes();
     let header = [side.as_slice(), &side, &[8, 2, 0, 0, 0]].concat();
-    let data = [[0x78, 0x9c].as_slice(), &[0; 50_000]].concat();
+    let data = [[0x78, 0x9c].as_slice(), vec![0; 50_000].as_slice()].concat();
     [b"\x89PNG\r\n\x1a\n".as_slice(), &chunk(b"IHDR", &header), &chunk(b"IDAT", &data), &chunk(b"IEND", b"")]
         .concat()
 }

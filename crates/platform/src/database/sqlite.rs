@@ -49,9 +49,9 @@ impl SqliteDatabase {
         let figures = Arc::clone(&measures);
         spawn("stoa-sqlite-writer", move || {
             let statements = Statements::of(&connection);
-            let writer =
+            let work =
                 Writer { connection: &connection, statements: &statements, signals, measures: figures };
-            writer.run(&queue);
+            work.run(&queue);
         })?;
 
         let (reads, queue) = bounded::<Box<dyn Work>>(QUEUE);

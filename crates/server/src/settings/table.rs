@@ -243,7 +243,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "STOA_UPLOAD_LIMITS",
         "files.upload_limits",
         "",
-        Kind::SizesByKind,
+        Kind::SizesOfFiles,
         "The largest file of some kinds, in the place of STOA_UPLOAD_LIMIT. The kinds are jpg, png, gif, webp, avif, pdf, doc, \
          docx, xls, xlsx, txt, mp4 and webm.",
     ),

@@ -131,9 +131,10 @@ fn walk(folder: &std::path::Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(walk(&path)),
-            false => found.push(path.display().to_string()),
+        if path.is_dir() {
+            found.extend(walk(&path));
+        } else {
+            found.push(path.display().to_string());
         }
     }
     found
