@@ -17,7 +17,8 @@ const MOST_PEOPLE: u64 = 20_000;
 /// People who were asked for a moment ago. Clones share them.
 #[derive(Clone)]
 pub(crate) struct KnownPeople {
-    people: BriefCache<UserId, Person>,
+    /// Each with the edition that it was read in.
+    people: BriefCache<UserId, (u64, Person)>,
     /// Counts the changes on this node, so that nothing that was read before one is remembered after it.
     edition: Arc<AtomicU64>,
 }
@@ -34,23 +35,25 @@ impl KnownPeople {
     }
 
     /// Those who are remembered; the others are put into `unknown`.
-    fn find(&self, users: &[UserId], now: Timestamp, unknown: &mut Vec<UserId>) -> Vec<Person> {
+    fn find(
+        &self,
+        users: &[UserId],
+        (now, edition): (Timestamp, u64),
+        unknown: &mut Vec<UserId>,
+    ) -> Vec<Person> {
         let mut found = Vec::with_capacity(users.len());
         for user in users {
             match self.people.get(user, now) {
-                Some(person) => found.push(person),
-                None => unknown.push(*user),
+                Some((read_in, person)) if read_in == edition => found.push(person),
+                _ => unknown.push(*user),
             }
         }
         found
     }
 
-    /// Remembers what was read in an edition, unless somebody was changed since.
+    /// Remembers what was read in an edition; in another it is not believed.
     fn remember(&self, person: &Person, now: Timestamp, edition: u64) {
-        self.people.put(person.id, person.clone(), now);
-        if self.edition() != edition {
-            self.people.forget(&person.id);
-        }
+        self.people.put(person.id, (edition, person.clone()), now);
     }
 
     /// When the transaction that changes somebody is committed, how they were called is forgotten.
@@ -71,7 +74,7 @@ impl People for Accounts {
     ) -> Result<Vec<Person>, DatabaseError> {
         let (known, now) = (self.known_people(), self.clock().now());
         let (mut unknown, edition) = (Vec::new(), known.edition());
-        let mut found = known.find(users, now, &mut unknown);
+        let mut found = known.find(users, (now, edition), &mut unknown);
         for person in users::people(connection, &unknown)? {
             known.remember(&person, now, edition);
             found.push(person);
@@ -102,7 +105,8 @@ mod tests {
     fn what_was_read_before_a_change_is_not_remembered_after_it() {
         let (known, now) = (KnownPeople::default(), Timestamp::from_seconds(1));
         let person = Person::gone(Uuid::nil().into());
-        let find = |known: &KnownPeople| known.find(&[person.id], now, &mut Vec::new()).len();
+        let find =
+            |known: &KnownPeople| known.find(&[person.id], (now, known.edition()), &mut Vec::new()).len();
         known.remember(&person, now, known.edition());
         assert_eq!(find(&known), 1);
         let before = known.edition();

@@ -34,7 +34,7 @@ pub struct ShownPart {
 /// What a part is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Origin {
-    newest_event: Option<i64>,
+    newest_event: i64,
     members: i64,
     people: u64,
 }
@@ -65,7 +65,8 @@ impl ShownParts {
             return Ok(None);
         }
         let newest_event = newest_of_topic(c, topic_of(room.id).as_str())?;
-        Ok(Some(Origin { newest_event, members: room.member_count, people }))
+        // Where no event is left nobody knows what happened before.
+        Ok(newest_event.map(|newest_event| Origin { newest_event, members: room.member_count, people }))
     }
 
     pub(crate) fn find(&self, span: Span, limit: u32, origin: Origin) -> Option<ShownPart> {

@@ -79,7 +79,6 @@ pub struct FileView {
     /// The SHA-256 of its content, in hexadecimal digits.
     pub checksum: String,
     /// Who may read it.
-    #[schema(inline)]
     pub visibility: Visibility,
     /// When it began to be kept.
     pub created_at: Timestamp,

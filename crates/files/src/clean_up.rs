@@ -19,6 +19,7 @@ use crate::{
     delete_file::{RemoveObjects, delete},
     error::FileError,
     file::{Owner, State, incoming_key},
+    spool::blocking,
     store::{files, uploads, usage},
 };
 
@@ -120,7 +121,8 @@ impl Files {
         self.remove_again(occasion, before).await?;
         self.expire(occasion).await?;
         self.forget_uploads(occasion.at).await?;
-        self.spool().sweep(false)?;
+        let spool = self.spool().clone();
+        blocking(move || spool.sweep(false)).await?;
         Ok(())
     }
 
@@ -213,6 +215,22 @@ impl Files {
                 None => false,
             };
             if !there {
+                self.storage().delete(&object.key).await?;
+            }
+        }
+        self.sweep_incoming().await
+    }
+
+    /// What was sent to an address whose upload is over. The row comes before the address, so nobody waits for it.
+    async fn sweep_incoming(&self) -> Result<(), FileError> {
+        let mut sent = self.storage().list("incoming");
+        while let Some(object) = sent.try_next().await? {
+            let of = object.key.as_str().split('/').nth(1).and_then(|id| id.parse::<FileId>().ok());
+            let open = match of {
+                Some(id) => self.database().get(move |c| uploads::exists(c, id)).await?,
+                None => false,
+            };
+            if !open {
                 self.storage().delete(&object.key).await?;
             }
         }

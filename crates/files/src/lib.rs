@@ -1,7 +1,7 @@
 //! Files: what people send, looked at before it is kept, and served to whoever may have it.
 //!
-//! All ways in are one. What comes is received into the spool, a folder of this node ([`receive_upload`]); what it is, its
-//! bytes say ([`sniff`]); a picture is made into those that are served ([`prepare`]); then it is kept ([`keep_files`]):
+//! All ways in are one. What comes is received into the spool, a folder of this node (`receive_upload`); what it is, its
+//! bytes say (`sniff`); a picture is made into those that are served (`prepare`); then it is kept (`keep_files`):
 //! first a row that says what will be in the store, then the objects, then the row says that they are there. So a crash
 //! leaves rows that wait and no object without a row, and a job clears them away. Deleting goes the other way round.
 //!
@@ -157,7 +157,7 @@ impl Files {
         &self.0.processors
     }
 
-    fn turns(&self) -> &Semaphore {
+    fn turns(&self) -> &Arc<Semaphore> {
         &self.0.turns
     }
 

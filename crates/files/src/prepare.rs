@@ -1,6 +1,6 @@
 //! From a file that has come to what is kept of it: looked through for harm, a picture turned into those that are served.
 
-use std::{fs::File as DiskFile, time::Duration};
+use std::{fs::File as DiskFile, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -112,8 +112,13 @@ impl Files {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, FileError> {
-        let turn = tokio::time::timeout(PATIENCE, self.turns().acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(FileError::Busy) };
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(self.turns()).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else { return Err(FileError::Busy) };
+        // It goes with the work, which stays queued when nobody waits for it any more.
+        let work = move || {
+            let _turn = turn;
+            work()
+        };
         Ok(self.processors().run(work).await?)
     }
 }

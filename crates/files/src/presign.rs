@@ -192,14 +192,23 @@ impl Files {
         let now = occasion.at;
         let take = move |tx: &mut Tx<'_>| {
             let upload = uploads::find(tx, id, now)?.filter(|upload| upload.owner == owner);
-            let upload = upload.ok_or(FileError::UnknownUpload)?;
-            if uploads::take(tx, id, now, now + TAKEN_FOR)? {
-                Ok(upload)
-            } else {
-                Err(FileError::BeingCompleted)
+            let Some(upload) = upload else { return Ok(None) };
+            // A try before this one may be on its way in still, or on its way out; its id is taken meanwhile.
+            let is_on_its_way = files::find(tx, id)?.is_some_and(|file| file.state != State::Ready);
+            if is_on_its_way || !uploads::take(tx, id, now, now + TAKEN_FOR)? {
+                return Err(FileError::BeingCompleted);
             }
+            Ok(Some(upload))
         };
         let upload = self.database().write(take).await?;
+        // Somebody else may have completed it since it was looked for.
+        if let Some(file) = self.completed(owner, id).await? {
+            if upload.is_some() {
+                self.put_down(id, true).await?;
+            }
+            return Ok(file.view(self.base()));
+        }
+        let upload = upload.ok_or(FileError::UnknownUpload)?;
         let completed = self.keep_sent(occasion, actor, upload).await;
         let gone = match &completed {
             // Nothing was sent yet, or the house is not well: it can be tried again.

@@ -255,7 +255,10 @@ impl Files {
 
 /// The boundary that a `Content-Type` names.
 fn boundary(content_type: &str) -> Result<String, FileError> {
-    let parsed: mime::Mime = content_type.parse().map_err(|_| FileError::NotMultipart)?;
+    let Ok(parsed) = content_type.parse::<mime::Mime>() else {
+        let is_form = content_type.to_ascii_lowercase().starts_with("multipart/form-data");
+        return Err(if is_form { FileError::NoBoundary } else { FileError::NotMultipart });
+    };
     if (parsed.type_(), parsed.subtype()) != (mime::MULTIPART, mime::FORM_DATA) {
         return Err(FileError::NotMultipart);
     }

@@ -65,7 +65,10 @@ impl Files for Shelf {
         messages: &[MessageId],
     ) -> Result<(), DatabaseError> {
         for message in messages {
-            for id in messages::let_go(tx, *message)? {
+            // In one order, so that two who let go of the same files do not wait for each other.
+            let mut ids = messages::let_go(tx, *message)?;
+            ids.sort_unstable_by_key(|id| id.uuid());
+            for id in ids {
                 let file = files::lock(tx, id)?.filter(|file| file.state == State::Ready);
                 let Some(file) = file else { continue };
                 if file.room.is_some() && !messages::is_carried(tx, id)? {

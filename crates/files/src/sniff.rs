@@ -171,7 +171,7 @@ impl TextCheck {
         let odd = |byte: &u8| {
             *byte == 0x7F || (*byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B))
         };
-        self.failed = whole.iter().any(odd);
+        self.failed |= whole.iter().any(odd);
         cut.to_vec()
     }
 }
@@ -320,6 +320,10 @@ mod tests {
             check.held()
         };
         assert!(!held(&text[..text.len() - 6]) || text.len() < 6);
+        let mut torn = TextCheck::default();
+        torn.take(b"a\xc3");
+        torn.take(b"A\0bcdefg");
+        assert!(!torn.held(), "what was wrong stays wrong");
         assert!(
             !held(b"long enough \x00 bytes")
                 && !held(b"latin gr\xfc\xdfe")

@@ -54,7 +54,8 @@ impl Spool {
         &self,
         fill: impl FnOnce(PathBuf) -> F,
     ) -> Result<SpoolFile, FileError> {
-        let leftover = self.fresh()?;
+        let spool = self.clone();
+        let leftover = blocking(move || spool.fresh()).await?;
         fill(leftover.0.clone()).await?;
         blocking(move || look_at(leftover)).await
     }

@@ -48,6 +48,16 @@ impl FromRequestParts<Files> for Sender {
     }
 }
 
+impl Sender {
+    /// Guests may where they are let in; people need the permission, as they do under `/api`.
+    fn require(&self, action: &str) -> Result<(), Problem> {
+        if self.owner != Owner::GUESTS {
+            self.actor.require("file", action)?;
+        }
+        Ok(())
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct V0File {
@@ -147,12 +157,14 @@ async fn take(
     request: Request,
     taken: Taken,
 ) -> Result<Vec<FileView>, Problem> {
+    sender.require("create")?;
     let form = files.form_of(context, request, taken).await?;
     let wish = Wish::of(&sender.actor, sender.owner);
     Ok(files.keep(sender.occasion, form.files, wish).await?.files)
 }
 
 async fn list(State(files): State<Files>, sender: Sender) -> Outcome {
+    sender.require("read")?;
     let page = files.own_files(sender.owner, None, PageRequest::first(MOST_LISTED)).await?;
     let entries = page.map(|page| page.entries).unwrap_or_default();
     Reply::ok(&Listed { files: entries.into_iter().map(V0File::from).collect() })
@@ -160,6 +172,7 @@ async fn list(State(files): State<Files>, sender: Sender) -> Outcome {
 
 /// By the id of a file, or by what it is called in addresses.
 async fn remove(State(files): State<Files>, sender: Sender, PathParts(name): PathParts<String>) -> Outcome {
+    sender.require("delete")?;
     let by_name = StoredName::parse(&name).filter(|name| name.part == Part::Main).map(|name| name.id);
     let id = by_name.or_else(|| name.parse().ok()).ok_or(FileError::Unknown)?;
     files.delete(sender.occasion, sender.actor, sender.owner, id.uuid()).await?;

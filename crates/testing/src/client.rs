@@ -58,6 +58,11 @@ impl Client {
         self.session["user"]["id"].as_str().expect("a signed-in user")
     }
 
+    /// Where a path of the node is; a whole address, as the node gives those of a store, is what it says.
+    fn address(&self, path: &str) -> String {
+        if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) }
+    }
+
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None).await
@@ -112,7 +117,7 @@ impl Client {
         content_type: &str,
         body: impl Into<reqwest::Body>,
     ) -> Result<Answer, reqwest::Error> {
-        let request = self.http.request(method, format!("{}{path}", self.base)).headers(self.headers.clone());
+        let request = self.http.request(method, self.address(path)).headers(self.headers.clone());
         Answer::read(request.header("content-type", content_type).body(body).send().await?).await
     }
 
@@ -127,8 +132,7 @@ impl Client {
         path: &str,
         body: Option<String>,
     ) -> Result<Answer, reqwest::Error> {
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.base)).headers(self.headers.clone());
+        let mut request = self.http.request(method, self.address(path)).headers(self.headers.clone());
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }

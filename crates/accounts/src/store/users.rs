@@ -260,6 +260,7 @@ pub(crate) fn set_avatar(
     url: &str,
     at: Timestamp,
 ) -> Result<Option<(User, Option<String>)>, DatabaseError> {
+    tx.touch(tag(id));
     let Some(before) = lock(tx, id)? else { return Ok(None) };
     let changed = tx.find(
         &format!(

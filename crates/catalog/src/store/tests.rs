@@ -44,6 +44,7 @@ use crate::{
 const TABLES: &[Migration] = &[
     stoa_platform::MIGRATIONS[0],
     stoa_platform::MIGRATIONS[1],
+    stoa_platform::MIGRATIONS[4],
     crate::MIGRATIONS[0],
     crate::MIGRATIONS[1],
     crate::MIGRATIONS[2],

@@ -18,8 +18,12 @@ use super::{
     texts::{self, Scope},
 };
 
-const TABLES: &[Migration] =
-    &[stoa_platform::MIGRATIONS[0], stoa_platform::MIGRATIONS[1], crate::MIGRATIONS[0]];
+const TABLES: &[Migration] = &[
+    stoa_platform::MIGRATIONS[0],
+    stoa_platform::MIGRATIONS[1],
+    stoa_platform::MIGRATIONS[4],
+    crate::MIGRATIONS[0],
+];
 
 /// Rooms, and as many messages and members in each.
 const ROOMS: u128 = 40;

@@ -64,6 +64,7 @@ each_engine! {
     async fn files_go_with_whoever_is_gone_but_for_what_rooms_show(app: TestApp) {
         let (ann, bob, admin) = (app.shopper("ann").await, app.shopper("bob").await, app.admin().await);
         opens(&ann, "tea", "public").await;
+        bob.post("/api/rooms/tea/join", json!({})).await.expect(200);
         sent(&ann, "mine").await;
         let shown = Form::new().text("room", "tea").file("file", "a.txt", "text/plain", b"shown");
         let shown = ann.post_form("/api/files/upload", shown).await.expect(201).body;

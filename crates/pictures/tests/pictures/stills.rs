@@ -110,7 +110,8 @@ fn colours_of_a_profile_are_converted_and_the_profile_dropped() {
 #[test]
 fn cmyk_and_progressive_jpegs_are_understood() {
     let prepared_cmyk = pixels(&prepared(fixtures::CMYK_JPEG).unwrap().main);
-    assert_colour(&prepared_cmyk, (0.25, 0.25), [230, 25, 0]);
+    // By plain arithmetic, as browsers show it without a profile.
+    assert_colour(&prepared_cmyk, (0.25, 0.25), [252, 13, 0]);
     assert_quarters(&pixels(&prepared(fixtures::PROGRESSIVE_JPEG).unwrap().main), [RED, GREEN, BLUE, WHITE]);
 }
 

@@ -694,7 +694,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting(
         "STOA_QUEUE_FILES",
         "queues.files",
-        "4",
+        "2",
         count(1, 100),
         "How many jobs of the queue `files` run at once.",
     ),

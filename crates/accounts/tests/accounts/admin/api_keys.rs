@@ -164,10 +164,11 @@ each_engine! {
         let admin = app.admin().await;
         let staff = |permissions: &[(&str, &str)]| {
             let one = |(resource, action): &(&str, &str)| json!({"resource": resource, "action": action});
-            json!({"name": "staff", "permissions": permissions.iter().map(one).collect::<Vec<_>>()})
+            json!({"permissions": permissions.iter().map(one).collect::<Vec<_>>()})
         };
         let all = staff(&[("api-key", "*"), ("user", "*"), ("product", "*")]);
-        admin.post("/api/admin/roles", all.clone()).await.expect(201);
+        let named = json!({"name": "staff", "permissions": all["permissions"]});
+        admin.post("/api/admin/roles", named).await.expect(201);
         let sam = app.shopper("sam").await;
         let role = |name: &str| {
             let (admin, path, body) = (admin.clone(), format!("/api/users/{}/role", sam.user_id()), json!({"role": name}));

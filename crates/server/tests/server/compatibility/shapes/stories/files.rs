@@ -92,6 +92,11 @@ async fn they_send_past_the_server(fay: &Person<'_>) {
     let program = fay.post(presign, announced(PROGRAM.2.len(), PDF.1), 201).await;
     fay.puts_at(&program.text("url"), PDF.1, PROGRAM.2).await;
     fay.act(&complete(&program.id()), 415).await;
+    let torn = "GIF89a\u{1}";
+    let announced = json!({"filename": "torn.gif", "contentType": "image/gif", "size": torn.len()});
+    let picture = fay.post(presign, announced, 201).await;
+    fay.puts_at(&picture.text("url"), "image/gif", torn).await;
+    fay.act(&complete(&picture.id()), 422).await;
 }
 
 async fn they_are_seen(admin: &Person<'_>, fay: &Person<'_>) {
