@@ -48,6 +48,19 @@ each_engine! {
         nothing_is_left(app).await;
     }
 
+    async fn they_ask_for_the_same_permissions_as_under_api(app: TestApp) {
+        let (ann, admin) = (somebody(app, "ann").await, app.admin().await);
+        let file = ann.post_form("/upload", pdf()).await.expect(200).body;
+        admin.put("/api/admin/roles/user", json!({"permissions": []})).await.expect(200);
+        app.clock.advance(std::time::Duration::from_secs(2));
+        for path in ["/upload", "/upload/multiple"] {
+            ann.post_form(path, pdf()).await.expect(403);
+        }
+        ann.get("/files").await.expect(403);
+        ann.delete(&format!("/upload/{}", text(&file["file"], "filename"))).await.expect(403);
+        all_agrees(app).await;
+    }
+
     async fn they_need_a_token(app: TestApp) {
         let (ann, bob) = (somebody(app, "ann").await, somebody(app, "bob").await);
         let file = ann.post_form("/upload", pdf()).await.expect(200).body;

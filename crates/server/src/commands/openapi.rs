@@ -8,12 +8,19 @@ use stoa_kernel::{Clock, Random};
 use stoa_platform::database::{DatabaseConfig, SqliteConfig};
 
 use super::{CommandError, runtime, terminal};
-use crate::{app::open_platform, secrets, settings::Settings, wiring};
+use crate::{
+    app::open_platform,
+    secrets,
+    settings::{Settings, StorageSettings},
+    wiring,
+};
 
 pub(super) fn run(mut settings: Settings, version: &str) -> Result<ExitCode, CommandError> {
     let scratch = tempfile::tempdir()?;
     scratch.path().clone_into(&mut settings.data_dir);
     settings.database = DatabaseConfig::Sqlite(SqliteConfig::at(scratch.path().join("stoa.db")));
+    settings.storage = StorageSettings::Folder(scratch.path().join("files"));
+    settings.files.spool = scratch.path().join("spool");
     secrets::signing_secret(&mut settings, &Random::system())?;
     let version = ApiVersion::parse(version)?;
     runtime()?.block_on(async {
