@@ -263,11 +263,6 @@ fn a_redis_that_is_killed_and_started_anew_sends_nobody_away() {
 }
 
 #[test]
-fn a_redis_that_hangs_and_goes_on_sends_nobody_away() {
-    presence_through(|redis| redis.freeze(), |redis| redis.thaw());
-}
-
-#[test]
 fn a_node_without_a_redis_from_the_start_meets_the_others_later() {
     with_own_redis(SHORT, with_short_leases, |app, other, mut redis| async move {
         redis.kill();
