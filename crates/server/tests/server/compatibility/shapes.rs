@@ -13,7 +13,7 @@ mod shape;
 mod stories;
 
 use stoa_ordering::Shop;
-use stoa_server::Settings;
+use stoa_server::{Settings, StorageSettings};
 use stoa_testing::{TestApp, each_engine};
 
 use self::{
@@ -55,6 +55,8 @@ fn settings(settings: &mut Settings) {
     settings.http.slow_request = std::time::Duration::ZERO;
     settings.http.v0_sunset = stoa_kernel::Timestamp::parse("2027-01-01T00:00:00Z");
     settings.catalog.import_limit = 65_536;
+    // Where files are sent past the server is the store's to say; here it is always the node's own address.
+    settings.storage = StorageSettings::Folder(settings.files.spool.with_file_name("files"));
     settings.ordering.shop =
         Shop { name: "Stoa".into(), address: vec!["1 Market Square".into()], tax_id: Some("GB 123".into()) };
 }

@@ -333,12 +333,9 @@ impl Person<'_> {
         self.recorder.remember("DELETE", template, &answer);
     }
 
-    /// PUT of a file at an address that was given for it, which belongs to no version: one of the store's, or of the node's.
+    /// PUT of a file at an address that was given for it, which belongs to no version.
     pub(super) async fn puts_at(&self, url: &str, media: &str, text: &str) {
-        // A store is told nothing of who it is.
-        let (client, status) =
-            if url.starts_with("http") { (Client::new(""), 200) } else { (self.client.clone(), 204) };
-        client.raw(Method::PUT, url, media, text.to_owned()).await.expect(status);
+        self.client.raw(Method::PUT, url, media, text.to_owned()).await.expect(204);
     }
 
     /// POST of a form with a picture.
