@@ -188,8 +188,9 @@ fn every_check_has_a_damage_that_it_must_notice() {
     let noticed: Vec<&str> =
         DAMAGES.iter().flat_map(|(_, _, noticed_by)| noticed_by.iter().copied()).collect();
     for check in wiring::checks() {
-        // Those of the event log are tried where the log is; numbers from a sequence below.
-        let elsewhere = check.name.starts_with("event-") || check.name == "order-numbers";
+        // Those of the event log are tried where the log is, those of files where files are; numbers from a sequence below.
+        let elsewhere =
+            check.name.starts_with("event-") || ["order-numbers", "file-usage"].contains(&check.name);
         assert!(elsewhere || noticed.contains(&check.name), "{} notices nothing", check.name);
     }
     assert!(DAMAGES.len() >= 20);
