@@ -217,7 +217,8 @@ async fn hears_others(node: &Client, wanted: u8) {
 
 /// Through an outage each node goes on with its own, nobody who is elsewhere is sent away, and afterwards everybody hears
 /// what happened meanwhile.
-fn presence_through(outage: impl Fn(&mut RedisServer), end: impl Fn(&mut RedisServer)) {
+#[test]
+fn a_redis_that_is_killed_and_started_anew_sends_nobody_away() {
     with_own_redis(SHORT, with_short_leases, |app, other, mut redis| async move {
         let people = ["ann", "bob", "cat", "dan", "eve"];
         let mut clients = Vec::new();
@@ -230,7 +231,7 @@ fn presence_through(outage: impl Fn(&mut RedisServer), end: impl Fn(&mut RedisSe
         let leaving = Live::socketio(&other.address(), eve).await;
         hears_of(&mut watching, "user-online", bob).await;
 
-        outage(&mut redis);
+        redis.kill();
         for node in [app.anon(), other.anon()] {
             hears_others(&node, 0).await;
         }
@@ -247,7 +248,7 @@ fn presence_through(outage: impl Fn(&mut RedisServer), end: impl Fn(&mut RedisSe
         let listed = newcomer.hears("online-users").await.payload;
         assert!(listed["users"].as_array().unwrap().contains(&json!(bob.user_id())), "{listed}");
 
-        end(&mut redis);
+        redis.restart();
         hears_of(&mut watching, "user-online", dan).await;
         hears_of(&mut watching, "user-offline", eve).await;
         tokio::time::sleep(LEASE * 2).await;
@@ -255,11 +256,6 @@ fn presence_through(outage: impl Fn(&mut RedisServer), end: impl Fn(&mut RedisSe
         other.stop().await;
         app.finish().await;
     });
-}
-
-#[test]
-fn a_redis_that_is_killed_and_started_anew_sends_nobody_away() {
-    presence_through(RedisServer::kill, RedisServer::restart);
 }
 
 #[test]
